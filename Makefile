@@ -1,0 +1,141 @@
+# Everything a person or a CI machine does with this repository. Needs Python >= 3.11, Node >= 20,
+# make and git; all else is installed into .venv and node_modules, inside this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# What is installed already; a newer pyproject.toml or constraints.txt installs again.
+STAMPS := $(VENV)/stamps
+
+# `make demo BROWSER=none` prints the address and opens nothing.
+BROWSER ?=
+
+.PHONY: help
+help:
+	@echo "make demo     open JupyterLab on notebooks/quickstart.ipynb (BROWSER=none: print its address)"
+	@echo "make test     install what tests need, Chromium included, and run every check and test"
+	@echo "make quick    the tests without those that start a browser or a kernel"
+	@echo "make check    linters, type checkers and import rules only"
+	@echo "make format   let the formatters rewrite what they can"
+	@echo "make watch    rebuild the front end at every change"
+	@echo "make clean    remove what was built and cached; make distclean: the environments too"
+
+# ------------------------------------------------------------------------------------- the demo
+
+# JupyterLab's own folders, so that the demo neither sees nor changes the person's settings.
+JUPYTER := .jupyter
+JUPYTER_FOLDERS := JUPYTER_CONFIG_DIR="$(CURDIR)/$(JUPYTER)/config" \
+	JUPYTER_DATA_DIR="$(CURDIR)/$(JUPYTER)/data" \
+	JUPYTER_RUNTIME_DIR="$(CURDIR)/$(JUPYTER)/runtime" \
+	JUPYTERLAB_SETTINGS_DIR="$(CURDIR)/$(JUPYTER)/settings" \
+	JUPYTERLAB_WORKSPACES_DIR="$(CURDIR)/$(JUPYTER)/workspaces" \
+	IPYTHONDIR="$(CURDIR)/$(JUPYTER)/ipython"
+NOTIFICATIONS := $(JUPYTER)/settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings
+
+.PHONY: demo
+demo: $(STAMPS)/notebook bundle $(NOTIFICATIONS)
+	@$(JUPYTER_FOLDERS) $(BIN)/jupyter lab --log-level=WARN \
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb \
+		$(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# Without this, JupyterLab asks at its first start whether it may fetch news.
+$(NOTIFICATIONS):
+	@mkdir -p "$(@D)"
+	@echo '{"fetchNews": "false", "checkForUpdates": false}' > "$@"
+
+# ------------------------------------------------------------------------------ checks and tests
+
+.PHONY: test
+test: check bundle js-test chromium
+	$(BIN)/python -m pytest
+
+.PHONY: quick
+quick: $(STAMPS)/dev bundle js-test
+	$(BIN)/python -m pytest -m "not browser and not kernel"
+
+.PHONY: check
+check: $(STAMPS)/dev $(STAMPS)/node
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	npm run --silent check
+
+.PHONY: js-test
+js-test: $(STAMPS)/node
+	npm run --silent test
+
+.PHONY: format
+format: $(STAMPS)/dev $(STAMPS)/node
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	npm run --silent format
+
+# -------------------------------------------------------------------------------- the front end
+
+# Always, because it takes a tenth of a second and `make watch` leaves a readable bundle behind.
+.PHONY: bundle
+bundle: $(STAMPS)/node
+	npm run --silent build
+
+.PHONY: watch
+watch: $(STAMPS)/node
+	npm run --silent watch
+
+# ------------------------------------------------------------------------------ the environments
+
+$(STAMPS)/venv:
+	@command -v "$(PYTHON)" > /dev/null || { \
+		echo "lrwidget needs Python >= 3.11 and found no '$(PYTHON)'." \
+			"Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "lrwidget needs Python >= 3.11, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)." \
+			"Name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	"$(PYTHON)" -m venv "$(VENV)"
+	@# JupyterLab runs a CommonJS script from in here, which must not inherit our "type": "module".
+	@echo '{"type": "commonjs"}' > "$(VENV)/package.json"
+	@mkdir -p "$(STAMPS)" && touch "$@"
+
+# npm is left out: here the bundle has a rule of its own.
+PIP_INSTALL := HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(BIN)/python -m pip install \
+	--quiet --disable-pip-version-check --constraint constraints.txt
+
+# The build tools come first, so that the build runs with them and not in an environment of its own.
+$(STAMPS)/notebook: $(STAMPS)/venv pyproject.toml constraints.txt package.json
+	$(PIP_INSTALL) hatchling hatch-jupyter-builder editables
+	$(PIP_INSTALL) --no-build-isolation --editable '.[notebook]'
+	@touch "$@"
+
+$(STAMPS)/dev: $(STAMPS)/notebook
+	$(PIP_INSTALL) --no-build-isolation --editable '.[notebook,checkpoint,dev]'
+	@touch "$@"
+
+$(STAMPS)/node: $(STAMPS)/venv package.json package-lock.json | node-version
+	npm ci
+	@touch "$@"
+
+.PHONY: node-version
+node-version:
+	@command -v node > /dev/null && command -v npm > /dev/null || { \
+		echo "lrwidget needs Node >= 20 with npm to build its front end, and found none." \
+			"Install it from nodejs.org or from your system's packages." >&2; exit 1; }
+	@node -e 'process.exit(Number.parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
+		echo "lrwidget needs Node >= 20 to build its front end, and found $$(node --version)." \
+			"Install a newer one from nodejs.org." >&2; exit 1; }
+
+# Finds a Chromium or says how to get one; installs it where that is safe (Debian, as root).
+.PHONY: chromium
+chromium: $(STAMPS)/dev
+	@$(BIN)/python tests/browser/chromium.py --install
+
+# -------------------------------------------------------------------------------------- clearing
+
+.PHONY: clean
+clean:
+	rm -rf lrwidget/static dist .jupyter .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find lrwidget tests benchmarks js -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean
+	rm -rf $(VENV) node_modules

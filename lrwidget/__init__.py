@@ -1,0 +1,67 @@
+"""lrwidget: find, design, export and live-control learning rates in JAX.
+
+Everything heavy loads on first use (PEP 562): ``import lrwidget`` imports neither JAX nor the
+widget, so that opening a notebook does not wait for a backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lrwidget import optimizers, schedules
+    from lrwidget.finding import LRSweep, find_lr
+    from lrwidget.optimizers import Chain, Link
+    from lrwidget.schedules import Schedule, Segment
+    from lrwidget.training import Task, Trainer
+    from lrwidget.widget import LRWidget, ScheduleDesigner
+
+    __version__: str
+
+_HOMES = {
+    "Chain": "lrwidget.optimizers",
+    "LRSweep": "lrwidget.finding",
+    "LRWidget": "lrwidget.widget",
+    "Link": "lrwidget.optimizers",
+    "Schedule": "lrwidget.schedules",
+    "ScheduleDesigner": "lrwidget.widget",
+    "Segment": "lrwidget.schedules",
+    "Task": "lrwidget.training",
+    "Trainer": "lrwidget.training",
+    "find_lr": "lrwidget.finding",
+}
+_ROOMS = ("optimizers", "schedules")
+
+__all__ = [
+    "Chain",
+    "LRSweep",
+    "LRWidget",
+    "Link",
+    "Schedule",
+    "ScheduleDesigner",
+    "Segment",
+    "Task",
+    "Trainer",
+    "find_lr",
+    "optimizers",
+    "schedules",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f"lrwidget.{name}")
+    elif name == "__version__":
+        # Reading the metadata takes longer than the rest of this module.
+        value = importlib.import_module("importlib.metadata").version("lrwidget")
+    else:
+        raise AttributeError(f"module 'lrwidget' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
