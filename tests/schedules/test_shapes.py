@@ -1,0 +1,137 @@
+"""The shapes: their formulas, the vectors they share with JavaScript, and the plug-in interface."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from lrwidget import schedules
+from lrwidget.schedules import Call, Parameter, Schedule, Segment, Shape
+
+VECTORS = pathlib.Path(__file__).parents[1] / "vectors"
+
+
+@pytest.mark.parametrize(
+    "vector",
+    json.loads((VECTORS / "shapes.json").read_text()),
+    ids=lambda v: f"{v['shape']}-{list(v['parameters'].values())}",
+)
+def test_a_shape_gives_the_values_of_its_vectors(vector):
+    segment = Segment(vector["shape"], 1, **vector["parameters"])
+    for p, expected in vector["points"]:
+        np.testing.assert_allclose(segment.values(np, p), expected, rtol=1e-12, atol=1e-18)
+
+
+@pytest.mark.parametrize(
+    "vector", json.loads((VECTORS / "schedules.json").read_text()), ids=lambda v: v["name"]
+)
+def test_a_schedule_gives_the_values_of_its_vectors(vector):
+    schedule = Schedule.from_node(vector["schedule"])
+    for step, expected in vector["points"]:
+        np.testing.assert_allclose(schedule(step), expected, rtol=1e-12, atol=1e-18)
+
+
+def test_every_shape_with_a_twin_has_two_vectors_and_its_twin():
+    vectors = [v["shape"] for v in json.loads((VECTORS / "shapes.json").read_text())]
+    twins = (pathlib.Path(__file__).parents[2] / "js/schedule/shapes.js").read_text()
+    for name, shape in schedules.shapes().items():
+        if shape.twin:
+            assert vectors.count(name) >= 2, f"{name} lacks vectors in tests/vectors/make.py"
+            assert f"{name}" in twins, f"{name} lacks its twin in js/schedule/shapes.js"
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine", "polynomial", "exponential"])
+def test_the_start_and_end_roles_are_the_values_at_the_ends(name):
+    segment = Segment(name, 10)
+    for parameter in segment.shape.parameters:
+        if parameter.role in ("start", "level"):
+            assert segment.start_value == pytest.approx(segment.parameters[parameter.name])
+        if parameter.role in ("end", "level"):
+            assert segment.end_value == pytest.approx(segment.parameters[parameter.name])
+
+
+def _square_root(xp, p, q, *, init_value):
+    return init_value * (1.0 - xp.sqrt(p))
+
+
+SQUARE_ROOT = Shape(
+    name="one_minus_sqrt",
+    help="one minus the square root of the progress",
+    parameters=(Parameter(name="init_value", role="start", default=1e-3),),
+    formula=_square_root,
+    optax=lambda steps, *, init_value: None,
+    source=lambda number, *, init_value: f"{number(init_value)} * (1.0 - jnp.sqrt(p))",
+)
+
+
+class _Entry:
+    name = "one_minus_sqrt"
+
+    def __init__(self, value):
+        self._value = value
+
+    def load(self):
+        return self._value
+
+
+@pytest.fixture
+def plug_in(monkeypatch):
+    def install(value):
+        monkeypatch.setattr(
+            importlib.metadata,
+            "entry_points",
+            lambda group: [_Entry(value)] if group == "lrwidget.shapes" else [],
+        )
+        schedules.shapes.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    schedules.shapes.cache_clear()
+
+
+def test_a_shape_of_another_package_is_drawn_exported_and_stored_like_our_own(plug_in):
+    plug_in(SQUARE_ROOT)
+    schedule = Schedule(Segment("one_minus_sqrt", 100, init_value=0.5))
+    assert "one_minus_sqrt" in [s["name"] for s in schedules.catalogue()["shapes"]]
+    assert Schedule.from_json(schedule.to_json()) == schedule
+    assert len(schedule.to_node(samples=True)["samples"]) == 257
+    names: dict = {}
+    exec(schedule.to_code(), names)
+    steps = np.arange(101)
+    expected = 0.5 * (1 - np.sqrt(steps / 100))
+    np.testing.assert_allclose(schedule(steps), expected, atol=1e-15)
+    np.testing.assert_allclose(
+        [names["learning_rate"](s) for s in steps], expected, atol=1e-6 * 0.5
+    )
+    np.testing.assert_allclose([schedule.to_optax()(s) for s in steps], expected, atol=5e-7)
+
+
+def test_a_plug_in_that_is_no_shape_or_takes_a_name_is_refused(plug_in):
+    plug_in("nonsense")
+    with pytest.raises(
+        TypeError, match=r"lrwidget\.shapes:one_minus_sqrt must be a Shape.*nonsense"
+    ):
+        schedules.shapes()
+    plug_in(schedules.shape.__globals__["LINEAR"])
+    with pytest.raises(ValueError, match="must have a name of its own, got 'linear'"):
+        schedules.shapes()
+
+
+def test_a_call_that_cannot_hold_says_so_when_it_is_built(plug_in):
+    endless = Shape(
+        name="one_minus_sqrt",
+        help="",
+        parameters=SQUARE_ROOT.parameters,
+        formula=_square_root,
+        optax=lambda steps, *, init_value: Call(
+            function="constant_schedule", arguments={"value": init_value}, hold=None
+        ),
+        source=SQUARE_ROOT.source,
+    )
+    plug_in(endless)
+    with pytest.raises(TypeError, match="must be given arguments to hold"):
+        Schedule(Segment("one_minus_sqrt", 10)).to_optax()
