@@ -14,8 +14,7 @@ const LIMIT_BYTES = 120_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const { version, license } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
-const uplotLicense = await readFile(path.join(root, "node_modules/uplot/LICENSE"), "utf8");
-const notice = `/*! lrwidget ${version}, ${license}. Contains uPlot:\n\n${uplotLicense.trim()}\n*/`;
+const notice = `/*! lrwidget ${version}, ${license} */`;
 
 const options = {
   absWorkingDir: root,

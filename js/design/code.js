@@ -1,0 +1,142 @@
+/**
+ * The schedule as the code that it exports, with the proof that it is the same curve.
+ */
+
+import { copyText } from "../shared/clipboard.js";
+import { button, uniqueId } from "../shared/controls.js";
+import { h, setAttribute, setText } from "../shared/dom.js";
+
+/**
+ * `_code`
+ *
+ * @typedef {object} Code
+ * @property {number} seq that of the design it was written for
+ * @property {string} text
+ * @property {"checking" | "equal" | "differs" | "failed"} state
+ * @property {number | null} error relative to the peak
+ * @property {string} message
+ */
+
+/**
+ * @param {Code} code
+ * @param {boolean} stale whether the curve has changed since
+ * @returns {{text: string, tone: "waiting" | "ok" | "bad"}}
+ */
+export function proofOf({ state, error, message }, stale) {
+  if (stale || state === "checking") {
+    return { text: "checking…", tone: "waiting" };
+  }
+  const figure = error === null ? "" : error === 0 ? "0" : error.toExponential(0).replace("+", "");
+  if (state === "equal") {
+    return { text: `✓ equals the curve to ${figure || "the last digit"}`, tone: "ok" };
+  }
+  if (state === "differs") {
+    return { text: `✗ differs by ${figure || "more than it may"} of the peak`, tone: "bad" };
+  }
+  return { text: `✗ ${message || "could not be checked"}`, tone: "bad" };
+}
+
+/**
+ * @param {object} host
+ * @param {() => boolean} host.isOpen
+ * @param {(open: boolean) => void} host.setOpen
+ * @param {(text: string) => void} host.announce
+ * @param {AbortSignal} host.signal
+ * @returns {{element: HTMLElement, update: (code: Code, stale: boolean) => void,
+ *   showOpen: () => void}}
+ */
+export function createCodePane({ isOpen, setOpen, announce, signal }) {
+  const id = uniqueId();
+  const text = h("code", { dataset: { lrw: "code-text" } });
+  // Scrolled by the keyboard too, hence a stop for Tab.
+  const block = h(
+    "pre",
+    { class: "lrw-code", id, tabindex: 0, role: "region", "aria-label": "code" },
+    text,
+  );
+  const proof = h("span", {
+    class: "lrw-proof",
+    role: "status",
+    dataset: { lrw: "code-proof" },
+  });
+  const said = h("span", { class: "lrw-code-said" });
+  const arrow = h("span", { class: "lrw-arrow", "aria-hidden": "true" }, "▸");
+  const toggle = h(
+    "button",
+    {
+      type: "button",
+      class: "lrw-button lrw-button-quiet lrw-code-toggle",
+      "aria-controls": id,
+      dataset: { lrw: "code-toggle" },
+      signal,
+      on: { click: () => setOpen(!isOpen()) },
+    },
+    arrow,
+    "Code",
+  );
+  const copy = button({
+    label: "Copy",
+    name: "copy the code",
+    hook: "code-copy",
+    onClick: copyCode,
+    signal,
+  });
+  let timer = 0;
+
+  async function copyCode() {
+    const source = text.textContent ?? "";
+    let result = await copyText(source, null);
+    if (result !== "copied") {
+      // Only what is shown can be selected.
+      setOpen(true);
+      result = await copyText(source, text);
+    }
+    if (signal.aborted) {
+      return;
+    }
+    const words = {
+      copied: "copied",
+      selected: "the clipboard is barred: selected, press Ctrl+C",
+      failed: "the clipboard is barred: select the code and copy it",
+    }[result];
+    announce(words);
+    // In the place of the proof, so that nothing moves.
+    setText(said, words);
+    proof.hidden = true;
+    clearTimeout(timer);
+    timer = setTimeout(
+      () => {
+        setText(said, "");
+        proof.hidden = false;
+      },
+      result === "copied" ? 2000 : 8000,
+    );
+  }
+
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+
+  function showOpen() {
+    const open = isOpen();
+    block.hidden = !open;
+    setAttribute(toggle, "aria-expanded", open ? "true" : "false");
+  }
+
+  showOpen();
+  return {
+    element: h(
+      "div",
+      { class: "lrw-code-pane" },
+      h("div", { class: "lrw-code-head" }, toggle, proof, said, copy),
+      block,
+    ),
+    showOpen,
+    update(code, stale) {
+      setText(text, code.text);
+      const shown = proofOf(code, stale);
+      setText(proof, shown.text);
+      setAttribute(proof, "data-tone", shown.tone);
+      setAttribute(proof, "title", code.message || null);
+      setAttribute(block, "data-stale", stale ? "true" : null);
+    },
+  };
+}

@@ -1,0 +1,304 @@
+/**
+ * The Design panel: the curve, its segments and their numbers, the code that it becomes.
+ */
+
+import { appendSegment, partsOf, peak, refused, removeSegment, steps } from "../schedule/model.js";
+import { createNote } from "../shared/controls.js";
+import { h, setText } from "../shared/dom.js";
+import { createScheduleCanvas } from "./canvas.js";
+import { chainText } from "./chain.js";
+import { createCodePane } from "./code.js";
+import { createCommits } from "./commits.js";
+import { createInspector } from "./inspector.js";
+import { createStrip } from "./strip.js";
+import { createToolbar } from "./toolbar.js";
+
+/** @typedef {import("../schedule/model.js").ScheduleNode} ScheduleNode */
+/** @typedef {import("../schedule/model.js").Refusal} Refusal */
+/** @typedef {import("./axes.js").XUnit} XUnit */
+
+/**
+ * What the panel uses of a view's context.
+ *
+ * @typedef {object} Context
+ * @property {Pick<import("../shared/protocol.js").Client, "request">} client
+ * @property {import("../schedule/model.js").Catalogue} catalogue
+ * @property {import("../shared/store.js").Store<Record<string, any>>} store
+ * @property {(text: string) => void} announce
+ * @property {AbortSignal} signal
+ * @property {(name: string) => any} use
+ * @property {(trait: string, fn: () => void) => void} on
+ */
+
+const HINT = "Drag to bend · double-click adds a knot · Delete removes it";
+/** Milliseconds for which the old curve stays visible after Python has brought a new one. */
+const GHOST_MS = 2500;
+
+/**
+ * @param {Context} context
+ * @returns {{element: HTMLElement, dispose: () => void}}
+ */
+export function createDesignPanel(context) {
+  const { catalogue, client, store, announce, use, on } = context;
+  const life = new AbortController();
+  const signal = AbortSignal.any([life.signal, context.signal]);
+  const design = () => use("_design");
+  const stepsPerEpoch = () => design().steps_per_epoch ?? null;
+  let selected = Math.max(0, store.get().designSegment ?? partsOf(design().schedule).length - 1);
+  let busy = false;
+  let ghostTimer = 0;
+
+  const commits = createCommits({
+    design: design(),
+    async send(schedule) {
+      try {
+        await client.request("schedule.set", { schedule }, { onBusy: () => showBusy(true) });
+      } finally {
+        showBusy(false);
+      }
+    },
+    show: showNode,
+  });
+
+  const note = createNote();
+  const toolbarNote = h("p", { class: "lrw-note lrw-error", role: "alert" });
+  const canvas = createScheduleCanvas({
+    catalogue,
+    getNode: commits.node,
+    onPreview: (node) => showParts(node),
+    async onCommit(node) {
+      fail(await commits.commit(node));
+    },
+    xUnit,
+    yScale,
+    stepsPerEpoch,
+    label: "learning rate",
+    gutter: { left: 56, right: 40 },
+    hook: "design-canvas",
+    onSelect: select,
+    onOpenField(index, parameter) {
+      select(index);
+      inspector.focus(parameter);
+    },
+    onRefused: fail,
+    announce,
+    signal,
+  });
+  const inspector = createInspector({ catalogue, stepsPerEpoch, edit, signal });
+  const strip = createStrip({
+    editing: canvas.editing,
+    stepsPerPixel: canvas.stepsPerPixel,
+    select,
+    async append() {
+      const refusal = await edit(appendSegment, () => select(partsOf(commits.node()).length - 1));
+      fail(refusal);
+    },
+    remove: async (index) => fail(await edit((node) => removeSegment(catalogue, node, index))),
+    signal,
+  });
+  const toolbar = createToolbar({
+    catalogue,
+    node: commits.node,
+    stepsPerEpoch,
+    choosePreset,
+    undo: () => walk(commits.undo, "undone"),
+    redo: () => walk(commits.redo, "done again"),
+    edit,
+    xUnit,
+    setXUnit: (designX) => store.set({ designX }),
+    yScale,
+    setYScale: (designY) => store.set({ designY }),
+    signal,
+  });
+  const code = createCodePane({
+    isOpen: () => store.get().designCode !== false,
+    setOpen: (designCode) => store.set({ designCode }),
+    announce,
+    signal,
+  });
+  const chain = h("p", { class: "lrw-chain", dataset: { lrw: "chain" } });
+  const yTitle = h("span", { class: "lrw-plot-title" });
+  const element = h(
+    "div",
+    { class: "lrw-design", signal, on: { keydown: onKey } },
+    toolbar.element,
+    toolbarNote,
+    h(
+      "div",
+      { class: "lrw-design-main" },
+      h("div", { class: "lrw-design-curve" }, yTitle, canvas.element, strip.element, note.element),
+      inspector.element,
+    ),
+    chain,
+    code.element,
+  );
+
+  /** @returns {XUnit} */
+  function xUnit() {
+    const wanted = store.get().designX;
+    return wanted === "percent" || (wanted === "epochs" && stepsPerEpoch()) ? wanted : "steps";
+  }
+
+  /** @returns {"log" | "linear"} */
+  function yScale() {
+    return store.get().designY === "log" ? "log" : "linear";
+  }
+
+  /**
+   * An edit from a control: shown at once, then sent.
+   *
+   * @param {(node: ScheduleNode) => ScheduleNode | Refusal} move
+   * @param {() => void} [then] after it is shown
+   * @returns {Promise<string | null>} the reason if it was refused here or by Python
+   */
+  async function edit(move, then) {
+    canvas.editing.finish();
+    const result = move(commits.node());
+    if (refused(result)) {
+      return result.error;
+    }
+    const answer = commits.commit(result);
+    then?.();
+    return answer;
+  }
+
+  /**
+   * @param {() => Promise<string | null>} step
+   * @param {string} words
+   */
+  async function walk(step, words) {
+    canvas.editing.finish();
+    announce(words);
+    setText(toolbarNote, (await step()) ?? "");
+  }
+
+  /** @param {string} name */
+  async function choosePreset(name) {
+    const node = commits.node();
+    const [height, length] = [peak(node), steps(node)];
+    /** @type {Record<string, unknown>} */
+    const fields = { name };
+    if (height > 0) {
+      fields.peak_value = height;
+    }
+    if (length !== null) {
+      fields.steps = length;
+    }
+    try {
+      await client.request("schedule.preset", fields, { onBusy: () => showBusy(true) });
+      setText(toolbarNote, "");
+    } catch (error) {
+      setText(toolbarNote, error instanceof Error ? error.message : String(error));
+    } finally {
+      showBusy(false);
+    }
+  }
+
+  /** @param {string | null} rule */
+  function fail(rule) {
+    if (rule === null) {
+      note.say(busy ? "the kernel is busy: the edit is sent when the running cell ends" : HINT);
+    } else {
+      note.fail(rule);
+    }
+  }
+
+  /** @param {boolean} now */
+  function showBusy(now) {
+    if (now !== busy && !signal.aborted) {
+      busy = now;
+      fail(null);
+    }
+  }
+
+  /** @param {number} index */
+  function select(index) {
+    if (index !== selected) {
+      selected = index;
+      store.set({ designSegment: index });
+      canvas.select(selected);
+      showParts(commits.node());
+    }
+  }
+
+  /**
+   * @param {ScheduleNode} node
+   * @param {"here" | "python"} from
+   */
+  function showNode(node, from) {
+    if (signal.aborted) {
+      return;
+    }
+    if (from === "python") {
+      canvas.setGhost(drawn);
+      clearTimeout(ghostTimer);
+      ghostTimer = setTimeout(() => canvas.setGhost(null), GHOST_MS);
+    }
+    drawn = node;
+    fail(null);
+    canvas.setNode(node);
+    canvas.select(Math.min(selected, partsOf(node).length - 1));
+    showParts(node);
+    showCode();
+  }
+
+  /** @param {ScheduleNode} node */
+  function showParts(node) {
+    selected = Math.min(selected, partsOf(node).length - 1);
+    strip.update(node, selected);
+    inspector.update(node, selected);
+    toolbar.update({ node, canUndo: commits.canUndo(), canRedo: commits.canRedo() });
+  }
+
+  function showCode() {
+    const shown = use("_code");
+    code.update(shown, commits.pending() || shown.seq !== design().seq);
+  }
+
+  function showDesign() {
+    commits.adopt(design());
+    const { chain: links, saved } = design();
+    const text = chainText(links ?? []);
+    setText(
+      chain,
+      [text && `chain:  ${text}`, saved && `saved in ${saved}`].filter(Boolean).join("   ·   "),
+    );
+    chain.hidden = chain.textContent === "";
+    showCode();
+  }
+
+  function showView() {
+    setText(yTitle, yScale() === "log" ? "learning rate (log)" : "learning rate");
+    code.showOpen();
+    canvas.update();
+    showParts(commits.node());
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
+    const typing = event.target instanceof HTMLInputElement && event.target.type === "text";
+    const key = event.key.toLowerCase();
+    if (typing || !(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    if (key === "y" || event.shiftKey) {
+      walk(commits.redo, "done again");
+    } else {
+      walk(commits.undo, "undone");
+    }
+  }
+
+  let drawn = commits.node();
+  on("_design", () => !signal.aborted && showDesign());
+  on("_code", () => !signal.aborted && showCode());
+  store.subscribe(showView, signal);
+  signal.addEventListener("abort", () => clearTimeout(ghostTimer), { once: true });
+  selected = Math.min(selected, partsOf(drawn).length - 1);
+  canvas.select(selected);
+  fail(null);
+  showDesign();
+  showView();
+  return { element, dispose: () => life.abort() };
+}

@@ -1,0 +1,182 @@
+/**
+ * The controls above the curve: presets, undo, units, and the two numbers of the whole schedule.
+ */
+
+import { MAX_STEPS, peak, refused, resize, scale, steps } from "../schedule/model.js";
+import { button, numberField, segmentedControl, select, setDisabled } from "../shared/controls.js";
+import { h } from "../shared/dom.js";
+import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
+
+/** @typedef {import("../schedule/model.js").ScheduleNode} ScheduleNode */
+/** @typedef {import("../schedule/model.js").Refusal} Refusal */
+/** @typedef {import("./axes.js").XUnit} XUnit */
+
+/**
+ * @param {object} host
+ * @param {import("../schedule/model.js").Catalogue} host.catalogue
+ * @param {() => ScheduleNode} host.node
+ * @param {() => number | null} host.stepsPerEpoch
+ * @param {(name: string) => void} host.choosePreset
+ * @param {() => void} host.undo
+ * @param {() => void} host.redo
+ * @param {(move: (node: ScheduleNode) => ScheduleNode | Refusal) => Promise<string | null>} host.edit
+ * @param {() => XUnit} host.xUnit
+ * @param {(unit: XUnit) => void} host.setXUnit
+ * @param {() => "log" | "linear"} host.yScale
+ * @param {(scale: "log" | "linear") => void} host.setYScale
+ * @param {AbortSignal} host.signal
+ */
+export function createToolbar(host) {
+  const { catalogue, edit, signal } = host;
+  const preset = select({
+    label: "preset",
+    hideLabel: true,
+    choices: [
+      { value: "", label: "Preset…" },
+      ...catalogue.presets.map(({ name, title, help }) => ({
+        value: name,
+        label: title,
+        title: help,
+      })),
+    ],
+    value: "",
+    onChange(name) {
+      // A preset is a starting point, not a state: what was made of it has no name.
+      preset.set("");
+      if (name !== "") {
+        host.choosePreset(name);
+      }
+    },
+    hook: "preset",
+    signal,
+  });
+  const undo = button({
+    label: "↶",
+    name: "undo",
+    title: "undo (Ctrl+Z)",
+    onClick: host.undo,
+    hook: "undo",
+    signal,
+  });
+  const redo = button({
+    label: "↷",
+    name: "redo",
+    title: "redo (Shift+Ctrl+Z)",
+    onClick: host.redo,
+    hook: "redo",
+    signal,
+  });
+  /** @type {{value: XUnit, label: string, title: string}[]} */
+  const units = [
+    { value: "steps", label: "steps", title: "x axis in steps" },
+    { value: "epochs", label: "epochs", title: "x axis in epochs" },
+    { value: "percent", label: "%", title: "x axis in percent of the schedule" },
+  ];
+  const xUnit = segmentedControl({
+    label: "x axis",
+    choices: units.filter(({ value }) => value !== "epochs" || host.stepsPerEpoch() !== null),
+    value: host.xUnit(),
+    onChange: (value) => host.setXUnit(/** @type {XUnit} */ (value)),
+    hook: "x-unit",
+    signal,
+  });
+  const yScale = segmentedControl({
+    label: "y axis",
+    choices: [
+      { value: "linear", label: "linear" },
+      { value: "log", label: "log" },
+    ],
+    value: host.yScale(),
+    onChange: (value) => host.setYScale(value === "log" ? "log" : "linear"),
+    hook: "y-scale",
+    signal,
+  });
+
+  /**
+   * A number of the whole schedule.
+   *
+   * @param {object} options
+   * @param {string} options.label
+   * @param {string} options.hook
+   * @param {string} options.title
+   * @param {(node: ScheduleNode, value: number) => ScheduleNode | Refusal} options.move
+   * @param {(value: number) => string} options.format
+   * @param {() => import("../shared/format.js").NumberUnits} options.units
+   */
+  function wholeField({ label, hook, title, move, format, units: unitsOf }) {
+    const field = numberField({
+      label,
+      value: null,
+      title,
+      parse(text) {
+        const parsed = parseNumber(text, unitsOf());
+        if (parsed.value === undefined) {
+          return parsed;
+        }
+        const result = move(host.node(), parsed.value);
+        return refused(result) ? { error: result.error } : parsed;
+      },
+      format,
+      onCommit: async (value) => (await edit((node) => move(node, value))) ?? undefined,
+      hook,
+      signal,
+    });
+    field.element.classList.add("lrw-field-row");
+    return field;
+  }
+
+  const highest = wholeField({
+    label: "peak",
+    hook: "field-peak",
+    title: "scales the whole curve",
+    move: (node, value) => {
+      const now = peak(node);
+      if (!(value > 0)) {
+        return { error: `the peak must be a finite number > 0, got ${value}` };
+      }
+      return now > 0
+        ? scale(catalogue, node, value / now)
+        : { error: "a curve that is zero everywhere cannot be scaled" };
+    },
+    format: formatRate,
+    units: () => ({ peak: peak(host.node()) }),
+  });
+  const length = wholeField({
+    label: "length",
+    hook: "field-total",
+    title: "stretches the whole curve, every border in proportion",
+    move: (node, value) => resize(node, Math.round(Math.min(value, 2 * MAX_STEPS))),
+    format: formatSteps,
+    units: () => ({ stepsPerEpoch: host.stepsPerEpoch(), total: steps(host.node()) }),
+  });
+
+  return {
+    element: h(
+      "div",
+      { class: "lrw-row lrw-design-toolbar" },
+      preset.element,
+      h("span", { class: "lrw-joined" }, undo, redo),
+      highest.element,
+      length.element,
+      h("span", { class: "lrw-spacer" }),
+      h("span", { class: "lrw-axes" }, axisName("x"), xUnit.element, axisName("y"), yScale.element),
+    ),
+    /** @param {{node: ScheduleNode, canUndo: boolean, canRedo: boolean}} state */
+    update({ node, canUndo, canRedo }) {
+      setDisabled(undo, !canUndo);
+      setDisabled(redo, !canRedo);
+      highest.set(peak(node));
+      length.set(steps(node) ?? Number.POSITIVE_INFINITY);
+      xUnit.set(host.xUnit());
+      yScale.set(host.yScale());
+    },
+  };
+}
+
+/**
+ * @param {string} name for the eye; the control beside it has its own
+ * @returns {HTMLElement}
+ */
+function axisName(name) {
+  return h("span", { class: "lrw-label", "aria-hidden": "true" }, name);
+}

@@ -1,0 +1,89 @@
+/**
+ * The points of the range test: the snapshot and the deltas after it, put together once per
+ * model for every view.
+ */
+
+import { decodeAll } from "../shared/codec.js";
+import { createTable } from "../shared/series.js";
+
+/**
+ * @typedef {object} SweepData
+ * @property {import("../shared/series.js").Table} table learning_rate, loss, smoothed
+ * @property {(fn: () => void, signal: AbortSignal) => void} subscribe
+ */
+
+/**
+ * @param {import("../shared/protocol.js").Model} model
+ * @param {import("../shared/protocol.js").Client} client
+ * @param {AbortSignal} signal
+ * @returns {SweepData}
+ */
+export function createSweepData(model, client, signal) {
+  const table = createTable("learning_rate");
+  /** @type {Set<() => void>} */
+  const listeners = new Set();
+  /** The last delta taken in; null accepts any, at the start of a new sweep. @type {number | null} */
+  let seq = 0;
+  let wasRunning = false;
+
+  function tell() {
+    for (const fn of [...listeners]) {
+      fn();
+    }
+  }
+
+  function onSnapshot() {
+    /** @type {Partial<import("../shared/traits.js").SweepSnapshot> | null} */
+    const snapshot = model.get("_sweep");
+    table.replace(decodeAll(snapshot?.columns));
+    seq = snapshot?.seq ?? 0;
+    tell();
+  }
+
+  function onState() {
+    const running = model.get("_find")?.state === "running";
+    if (running && !wasRunning) {
+      table.replace({});
+      seq = null;
+      tell();
+    }
+    wasRunning = running;
+  }
+
+  model.on("change:_sweep", onSnapshot);
+  model.on("change:_find", onState);
+  signal.addEventListener(
+    "abort",
+    () => {
+      model.off("change:_sweep", onSnapshot);
+      model.off("change:_find", onState);
+      listeners.clear();
+    },
+    { once: true },
+  );
+  client.onDelta(
+    "find",
+    (delta) => {
+      if (seq !== null && delta.seq <= seq) {
+        return;
+      }
+      if (seq !== null && delta.seq > seq + 1) {
+        client.request("resync", { stream: "find" }).catch(() => {});
+      }
+      seq = delta.seq;
+      table.append(delta.columns);
+      tell();
+    },
+    signal,
+  );
+  wasRunning = model.get("_find")?.state === "running";
+  onSnapshot();
+
+  return {
+    table,
+    subscribe(fn, until) {
+      listeners.add(fn);
+      until.addEventListener("abort", () => listeners.delete(fn), { once: true });
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * A field for a number with units, relative forms and an error of its own.
+ */
+
+import { h, setAttribute, setText } from "./dom.js";
+import { uniqueId } from "./ids.js";
+
+/**
+ * @typedef {object} NumberFieldOptions
+ * @property {string} label
+ * @property {number | null} value
+ * @property {(text: string) => {value?: number, error?: string}} parse
+ * @property {(value: number) => string} format
+ * @property {(value: number) => (void | string | Promise<void | string>)} onCommit Called on
+ *   Enter, and when the field is left with another text. A returned string, or the message of
+ *   a rejected promise, is shown as the field's error.
+ * @property {AbortSignal} signal
+ * @property {string} [hook] `data-lrw` of the input
+ * @property {string} [unit] Short text behind the field, as "steps".
+ * @property {boolean} [hideLabel] The label stays for screen readers only.
+ * @property {string} [title]
+ * @property {string} [placeholder]
+ * @property {boolean} [commitOnBlur] If false, only Enter commits, and does so even when the text
+ *   has not changed: for a field whose value is an order, not a setting.
+ */
+
+/**
+ * @typedef {object} NumberField
+ * @property {HTMLElement} element
+ * @property {HTMLInputElement} input
+ * @property {(value: number | null) => void} set Shows a value, unless the person is typing.
+ * @property {() => number | null} read What stands in the field, or null where it is wrong; an
+ *   error is then shown.
+ * @property {(text: string | null) => void} setError
+ * @property {(disabled: boolean) => void} setDisabled
+ */
+
+/**
+ * A number with units and relative forms. Wrong input keeps its text, is marked, and the rule
+ * stands under it; Escape brings the last good value back.
+ *
+ * @param {NumberFieldOptions} options
+ * @returns {NumberField}
+ */
+export function numberField({
+  label,
+  value,
+  parse,
+  format,
+  onCommit,
+  signal,
+  hook,
+  unit,
+  hideLabel = false,
+  title,
+  placeholder,
+  commitOnBlur = true,
+}) {
+  const inputId = uniqueId();
+  const errorId = uniqueId();
+  let current = value;
+  let shown = value === null ? "" : format(value);
+
+  const input = h("input", {
+    type: "text",
+    class: "lrw-input",
+    id: inputId,
+    dataset: { lrw: hook },
+    title,
+    placeholder,
+    inputmode: "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    signal,
+    on: {
+      change: () => {
+        if (commitOnBlur) {
+          commit();
+        }
+      },
+      keydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Enter") {
+          event.preventDefault();
+          commit();
+        } else if (event.key === "Escape" && (input.value !== shown || hasError())) {
+          event.preventDefault();
+          event.stopPropagation();
+          input.value = shown;
+          setError(null);
+        }
+      },
+    },
+  });
+  input.value = shown;
+  const error = h("span", { class: "lrw-field-error", id: errorId });
+  const element = h(
+    "span",
+    { class: "lrw-field" },
+    h("label", { class: hideLabel ? "lrw-hidden" : "lrw-label", for: inputId }, label),
+    h("span", { class: "lrw-field-box" }, input, unit && h("span", { class: "lrw-unit" }, unit)),
+    error,
+  );
+
+  const hasError = () => input.hasAttribute("aria-invalid");
+
+  /** @param {string | null} text */
+  function setError(text) {
+    setText(error, text ?? "");
+    setAttribute(input, "aria-invalid", text ? "true" : null);
+    setAttribute(input, "aria-describedby", text ? errorId : null);
+  }
+
+  function read() {
+    if (input.value === shown && current !== null) {
+      // What is shown is rounded.
+      setError(null);
+      return current;
+    }
+    const parsed = parse(input.value);
+    if (parsed.value === undefined) {
+      setError(parsed.error ?? "write a number");
+      return null;
+    }
+    setError(null);
+    return parsed.value;
+  }
+
+  async function commit() {
+    const same = input.value === shown && !hasError();
+    if (input.readOnly || (same && commitOnBlur)) {
+      return;
+    }
+    const text = input.value;
+    const parsed = read();
+    if (parsed === null) {
+      return;
+    }
+    try {
+      const refusal = await onCommit(parsed);
+      if (signal.aborted) {
+        return;
+      }
+      if (typeof refusal === "string") {
+        setError(refusal);
+        return;
+      }
+    } catch (reason) {
+      if (!signal.aborted) {
+        setError(reason instanceof Error ? reason.message : String(reason));
+      }
+      return;
+    }
+    // While the answer was on its way, the panel may have set a newer value or the person may
+    // have typed on: neither is overwritten.
+    if (input.value === text) {
+      current = parsed;
+      shown = format(parsed);
+      input.value = shown;
+    }
+  }
+
+  return {
+    element,
+    input,
+    read,
+    setError,
+    set(next) {
+      if (next === current && !hasError()) {
+        return;
+      }
+      const typing = input.value !== shown;
+      current = next;
+      if (!typing) {
+        shown = next === null ? "" : format(next);
+        input.value = shown;
+      }
+    },
+    setDisabled(disabled) {
+      input.readOnly = disabled;
+      setAttribute(input, "aria-disabled", disabled ? "true" : null);
+    },
+  };
+}

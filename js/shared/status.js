@@ -1,0 +1,93 @@
+/**
+ * The status chip's sentence: what the kernel, the sweep and the run are doing right now.
+ */
+
+import { formatSteps } from "./format.js";
+
+/** @typedef {import("./protocol.js").ClientState} ClientState */
+/** @typedef {import("./traits.js").FindState} FindState */
+/** @typedef {ReturnType<typeof import("./traits.js").readTrain>} Train */
+
+/**
+ * @typedef {object} Status
+ * @property {string} text
+ * @property {"idle" | "active" | "paused" | "done" | "warn" | "error"} tone
+ */
+
+export const BUSY_TEXT = "kernel busy, will answer when the running cell ends";
+export const GONE_TEXT = "kernel gone, showing the last state";
+
+/** @type {Record<string, string>} */
+const PENDING = {
+  "find.start": "starting to find…",
+  "find.stop": "stopping…",
+  "train.start": "starting…",
+  "train.pause": "pausing…",
+  "train.resume": "resuming…",
+  "train.step": "stepping…",
+  "train.stop": "stopping…",
+  "train.restart": "restarting…",
+};
+
+/**
+ * What a command that waits for its answer is called, or null where it passes unnoticed.
+ *
+ * @param {string[]} pending
+ * @returns {string | null}
+ */
+export function pendingText(pending) {
+  const kind = pending.find((each) => each in PENDING);
+  return kind === undefined ? null : PENDING[kind];
+}
+
+/**
+ * @param {Train} train
+ * @returns {Status}
+ */
+function runStatus({ state, step, total }) {
+  const place = `${formatSteps(step)} / ${formatSteps(total)}`;
+  switch (state) {
+    case "compiling":
+      return { text: "compiling the training step…", tone: "active" };
+    case "running":
+      return { text: `training ${place}`, tone: "active" };
+    case "paused":
+      return { text: `paused at ${place}`, tone: "paused" };
+    case "finished":
+      return { text: `finished ${formatSteps(step)} steps`, tone: "done" };
+    case "stopped":
+      return { text: `stopped at ${place}`, tone: "idle" };
+    case "diverged":
+      return { text: `diverged at ${formatSteps(step)}`, tone: "error" };
+    case "failed":
+      return { text: `failed at ${formatSteps(step)}`, tone: "error" };
+    case "finding":
+      return { text: "finding…", tone: "active" };
+    default:
+      return { text: "idle", tone: "idle" };
+  }
+}
+
+/**
+ * @param {ClientState} client
+ * @param {FindState} find
+ * @param {Train} train
+ * @returns {Status}
+ */
+export function statusOf(client, find, train) {
+  if (client.gone) {
+    return { text: GONE_TEXT, tone: "error" };
+  }
+  // While the step compiles, the loop answers late although nothing blocks the kernel.
+  if (client.busy && train.state !== "compiling") {
+    return { text: BUSY_TEXT, tone: "warn" };
+  }
+  const pending = pendingText(client.pending);
+  if (pending !== null && train.state !== "compiling") {
+    return { text: pending, tone: "active" };
+  }
+  if (find.state === "running") {
+    return { text: `finding ${Math.floor(find.progress * 100)} %`, tone: "active" };
+  }
+  return runStatus(train);
+}
