@@ -382,7 +382,7 @@ def _shown(address: str, hyperparameter: Hyperparameter, value: Any) -> dict[str
         "address": address,
         "name": hyperparameter.name,
         "value": shown,
-        "default": value == hyperparameter.default if not scheduled else False,
+        "default": not (scheduled or hyperparameter.required) and value == hyperparameter.default,
         "scheduled": scheduled,
         "live": live,
         **declared,

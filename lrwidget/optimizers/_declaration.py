@@ -99,6 +99,10 @@ class Declaration:
         Its arguments, in the factory's order.
     help
         One sentence for the palette and the docs.
+    one_type
+        Whether the factory's update fails where a live hyperparameter, always float32, meets
+        gradients of another type. Such a link works on the gradients in float32 and gives them
+        back in their own type.
     """
 
     name: str
@@ -106,6 +110,7 @@ class Declaration:
     function: str
     hyperparameters: tuple[Hyperparameter, ...]
     help: str
+    one_type: bool = False
 
     @property
     def factory(self) -> Callable[..., Any]:

@@ -174,7 +174,7 @@ def adam(
     )
 
 
-def adamw(  # noqa: PLR0917  (Optax's own signature)
+def adamw(
     learning_rate: float | Schedule,
     b1: float | Schedule = 0.9,
     b2: float | Schedule = 0.999,

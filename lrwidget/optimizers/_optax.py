@@ -38,7 +38,18 @@ def build_link(link: Link, live: dict[str, Any]) -> optax.GradientTransformation
             factory, static_args=static, hyperparam_dtype=jnp.float32
         )
     transformation: optax.GradientTransformation = factory(**arguments)
-    return transformation
+    return _in_float32(transformation) if live and link.declaration.one_type else transformation
+
+
+def _in_float32(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    extended = optax.with_extra_args_support(inner)
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> Any:
+        wide = jax.tree.map(lambda u: u.astype(jnp.promote_types(u.dtype, jnp.float32)), updates)
+        wide, state = extended.update(wide, state, params, **extra)
+        return jax.tree.map(_as_before, wide, updates), state
+
+    return optax.GradientTransformationExtraArgs(inner.init, update)
 
 
 def scheduled_by_injection(link: Link, names: set[str]) -> list[str]:

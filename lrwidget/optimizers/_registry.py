@@ -93,6 +93,7 @@ BUILT_IN = (
         module="optax",
         function="clip_by_global_norm",
         help="scale all gradients down together where their norm is larger",
+        one_type=True,
         hyperparameters=(
             Hyperparameter(
                 name="max_norm",

@@ -90,7 +90,8 @@ def fields(
 
 def _node(where: str, node: Any, readers: Mapping[str, _Reader]) -> list[Part]:
     if not isinstance(node, dict) or not isinstance(node.get("node"), str):
-        raise ValueError(f"{where} must be a JSON object with a field node, got {node!r:.80}")
+        rule = "must be a JSON object with a field node"
+        raise ValueError(f"{where} {rule}, got {node!r:.80}")  # noqa: TRY004  (as above)
     kind = _checks.choice(f"{where}.node", node["node"], readers)
     return readers[kind](where, node)
 

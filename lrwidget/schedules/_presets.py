@@ -92,7 +92,7 @@ def cosine(
     )
 
 
-def warmup_cosine(  # noqa: PLR0917  (Optax's own signature)
+def warmup_cosine(
     peak_value: float,
     warmup_steps: int,
     decay_steps: int,

@@ -175,6 +175,14 @@ class TestTraps:
         _, after = tx.update(gradients(params), state, params)
         assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, state)
 
+    @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+    def test_every_chain_trains_bfloat16_parameters(self, chain):
+        params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), PARAMS)
+        after, step = trained(chain.live(), steps=3, params=params)
+        assert {p.dtype for p in jax.tree.leaves(after)} == {jnp.dtype(jnp.bfloat16)}
+        assert all(bool(jnp.all(jnp.isfinite(p))) for p in jax.tree.leaves(after))
+        assert step._cache_size() == 1
+
     def test_what_is_written_takes_effect_at_the_next_update(self):
         tx = CHAINS["sgd"].live()
         state = write_hyperparameters(tx.init(PARAMS), ["learning_rate"], [0.5])
