@@ -1,0 +1,60 @@
+"""What a trainer makes of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lrwidget import _checks
+from lrwidget.optimizers import Chain
+from lrwidget.training._commands import LAST_STEP
+from lrwidget.training._task import Task
+
+# Without a known epoch, validation comes this often in a run.
+_VALIDATIONS = 20
+
+
+def run_length(task: Task, chain: Chain, steps: int | None, epochs: int | None) -> int:
+    """Return the length of a run in steps; ValueError or TypeError if it is not clear."""
+    if steps is not None and epochs is not None:
+        raise ValueError(f"steps or epochs must be given, not both; got {steps!r} and {epochs!r}")
+    if epochs is not None:
+        if task.steps_per_epoch is None:
+            raise ValueError(
+                "epochs needs training data whose steps per epoch are known, and this iterable "
+                f"has no length: give steps; got epochs={epochs!r}"
+            )
+        return (
+            _checks.integer("epochs", epochs, low=1, high=LAST_STEP // task.steps_per_epoch)
+            * task.steps_per_epoch
+        )
+    if steps is None:
+        steps = chain.steps
+    if steps is None:
+        raise ValueError(
+            "steps or epochs must be given where no schedule of the chain has an end, got neither"
+        )
+    return _checks.integer("steps", steps, low=1, high=LAST_STEP)
+
+
+def validation_interval(task: Task, steps: int, valid_every: int | None) -> int | None:
+    """Return the steps between validation passes, None for none, or raise a ValueError."""
+    if valid_every is not None:
+        if not task.validates:
+            raise ValueError(
+                f"valid_every must be None for a task without validation data, got {valid_every!r}"
+            )
+        return _checks.integer("valid_every", valid_every, low=1)
+    if not task.validates:
+        return None
+    return task.steps_per_epoch or max(1, steps // _VALIDATIONS)
+
+
+def merged(name: str, mapping: Any, by_name: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by address and by name as one dictionary that is not empty."""
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise TypeError(f"{name} takes a mapping of addresses to values, got {mapping!r}")
+    merged = {**(mapping or {}), **by_name}
+    if not merged:
+        raise ValueError(f"{name} must name at least one hyperparameter, got none")
+    return merged
