@@ -15,6 +15,9 @@ from lrwidget import _checks
 from lrwidget.training._arrays import PyTree
 from lrwidget.training._batches import MAX_CHUNK, Chunk, as_array, equal_axis
 
+# The orders of the epochs that two chunks may reach lie on the device: about 4 MB of them.
+_ORDER_ENTRIES = 2**19
+
 
 class ArrayData:
     """Arrays with one leading axis, in their own order."""
@@ -48,12 +51,17 @@ class ArraySource(ArrayData):
     def __init__(self, arrays: PyTree, examples: int, batch_size: int, seed: int):
         super().__init__(arrays, examples, batch_size)
         self.seed = seed
-        self.max_chunk = MAX_CHUNK
+        self.max_chunk = int(np.clip(_ORDER_ENTRIES // batch_size, 1, MAX_CHUNK))
         self.steps_per_epoch = examples // batch_size
+        # Two chunks' worth of epochs, one that is begun, and one ahead.
+        self.rows = -(-2 * self.max_chunk // self.steps_per_epoch) + 2
         # Shuffling 1797 digits takes a core 0.6 ms and training on them 1 ms. Computations that
         # one thread hands out run one after the other on a CPU; from a thread of its own the
         # shuffle of the epochs to come runs beside the training.
         self._shuffler = concurrent.futures.ThreadPoolExecutor(1, "lrwidget-shuffle")
+        # Every stream begins with the first epoch, so it is shuffled once, and before it is needed.
+        width = self.steps_per_epoch * self.size
+        self.opening = self.fill(jnp.zeros((self.rows, width), jnp.int32), 0, 1)
 
     def stream(self) -> ArrayStream:
         """Return a fresh stream at step 0."""
@@ -91,13 +99,9 @@ class ArrayStream:
 
     def __init__(self, source: ArraySource):
         self._source = source
-        per_epoch = source.steps_per_epoch
-        # Two chunks' worth of epochs, one that is begun, and one ahead.
-        rows = -(-2 * source.max_chunk // per_epoch) + 2
-        self._rows = rows
-        self._order = jnp.zeros((rows, per_epoch * source.size), jnp.int32)
-        self._filling: concurrent.futures.Future[jax.Array] | None = None
-        self._filled = 0
+        self._order: jax.Array | None = None
+        self._filling: concurrent.futures.Future[jax.Array] | None = source.opening
+        self._filled = 1
         self._step = 0
 
     def take(self, steps: int, ahead: int = 0) -> Chunk:
@@ -114,11 +118,11 @@ class ArrayStream:
             likely = (self._step + steps - 1) // source.steps_per_epoch + 1
             last = (self._step + ahead - 1) // source.steps_per_epoch
             keep = self._step // source.steps_per_epoch
-            self._extend(min(likely, last, keep + self._rows - 1), keep)
+            self._extend(min(likely, last, keep + source.rows - 1), keep)
         return Chunk((source.arrays, order), steps)
 
     def _extend(self, last: int, keep: int) -> None:
-        missing = min(last, keep + self._rows - 1) + 1 - self._filled
+        missing = min(last, keep + self._source.rows - 1) + 1 - self._filled
         if missing > 0:
             self._filling = self._source.fill(self._settled(), self._filled, missing)
             self._filled += missing
@@ -126,6 +130,7 @@ class ArrayStream:
     def _settled(self) -> jax.Array:
         if self._filling is not None:
             self._order, self._filling = self._filling.result(), None
+        assert self._order is not None  # noqa: S101  (a stream begins with one being filled)
         return self._order
 
 

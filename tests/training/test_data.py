@@ -47,8 +47,7 @@ def test_arrays_are_reshuffled_every_epoch(lengths, seed):
 def test_the_order_of_long_runs_is_extended_and_not_repeated():
     source = ArraySource(*as_arrays("train", np.arange(3)), 1, 0)
     stream = source.stream()
-    rows = stream._rows
-    assert rows * source.steps_per_epoch >= 2 * MAX_CHUNK
+    assert source.rows * source.steps_per_epoch >= 2 * MAX_CHUNK
     pick = jax.jit(source.pick)
     for start in range(0, 5 * MAX_CHUNK, MAX_CHUNK):
         feed = stream.take(MAX_CHUNK, 10**6).feed
@@ -56,6 +55,11 @@ def test_the_order_of_long_runs_is_extended_and_not_repeated():
             epoch, place = divmod(step, 3)
             key = jax.random.fold_in(jax.random.key(0), epoch)
             assert pick(feed, np.int32(step), 0) == jax.random.permutation(key, 3)[place]
+
+
+def test_the_order_of_a_full_batch_stays_small():
+    source = ArraySource(*as_arrays("train", np.zeros(20_000)), 20_000, 0)
+    assert source.opening.result().nbytes <= 5e6
 
 
 def test_a_stream_may_begin_a_second_time():
