@@ -14,9 +14,9 @@ def bounds(low: float | None, high: float | None, *, low_open: bool, high_open: 
     """Return a range in words, such as ``> 0`` or ``>= 0 and < 1``; empty without bounds."""
     parts = []
     if low is not None:
-        parts.append(f"{'>' if low_open else '>='} {low:g}")
+        parts.append(f"{'>' if low_open else '>='} {_written(low)}")
     if high is not None:
-        parts.append(f"{'<' if high_open else '<='} {high:g}")
+        parts.append(f"{'<' if high_open else '<='} {_written(high)}")
     return " and ".join(parts)
 
 
@@ -103,6 +103,10 @@ def known_keywords(where: str, given: Iterable[str], allowed: Iterable[str]) -> 
                 f"{where} takes {', '.join(names) or 'no keywords'}; "
                 f"got {keyword!r}{_did_you_mean(keyword, names)}"
             )
+
+
+def _written(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _did_you_mean(value: Any, names: list[str]) -> str:

@@ -221,17 +221,13 @@ class Chain:
         ]
         return max(lengths, default=None)
 
-    def rows(
-        self, start: int, n: int, plans: Mapping[str, float | Schedule] | None = None
-    ) -> npt.NDArray[np.float64]:
+    def rows(self, start: int, n: int) -> npt.NDArray[np.float64]:
         """Return the value of each live hyperparameter at each of `n` steps from `start`.
 
         Parameters
         ----------
         start, n
             The first step, and how many.
-        plans
-            What to use in place of the chain's own values, by full address.
 
         Returns
         -------
@@ -242,8 +238,7 @@ class Chain:
         rows = np.empty((n, len(addresses)))
         steps = np.arange(start, start + n, dtype=np.float64)
         for column, address in enumerate(addresses):
-            value = (plans or {}).get(address)
-            value = self.value(address) if value is None else value
+            value = self.value(address)
             rows[:, column] = value(steps) if isinstance(value, Schedule) else value
         return rows
 

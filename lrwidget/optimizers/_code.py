@@ -49,11 +49,7 @@ def _link(source: Source, link: Link, arguments: dict[str, str]) -> str:
     declaration = link.declaration
     source.imports.add(f"import {declaration.module}")
     factory = f"{declaration.module}.{declaration.function}"
-    by_injection = [
-        h.name
-        for h in declaration.hyperparameters
-        if isinstance(link[h.name], Schedule) and not h.schedulable
-    ]
+    by_injection = link.injected()
     if by_injection:
         source.imports |= {"import optax", "import jax.numpy as jnp"}
         static = [f'"{h.name}"' for h in declaration.hyperparameters if h.name not in by_injection]

@@ -11,6 +11,8 @@ from lrwidget import _checks
 
 Kind = Literal["number", "flag", "mask"]
 
+_FLOAT32_MAX = 3.4028234e38
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameter:
@@ -71,7 +73,9 @@ class Hyperparameter:
                     f"returns one, got {value!r}"
                 )
             return value
-        return _checks.finite(
+        if callable(value):
+            raise TypeError(f"{name} must be a number or an lrwidget Schedule, got {value!r}")
+        number = _checks.finite(
             name,
             value,
             low=self.low,
@@ -79,6 +83,9 @@ class Hyperparameter:
             low_open=self.low_open,
             high_open=self.high_open,
         )
+        if number > _FLOAT32_MAX:
+            raise ValueError(f"{name} must be a number that float32 can hold, got {value!r}")
+        return number
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

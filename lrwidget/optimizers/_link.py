@@ -44,6 +44,9 @@ class Link:
         declared = name if isinstance(name, Declaration) else find_declaration(name)
         takes = [h.name for h in declared.hyperparameters]
         _checks.known_keywords(f"the link {declared.name!r}", hyperparameters, takes)
+        missing = [h.name for h in declared.hyperparameters if h.required]
+        if missing := [name for name in missing if name not in hyperparameters]:
+            raise TypeError(f"the link {declared.name!r} must be given {', '.join(missing)}")
         values: dict[str, Any] = {}
         for hyperparameter in declared.hyperparameters:
             value = hyperparameters.get(hyperparameter.name, hyperparameter.default)
@@ -75,6 +78,14 @@ class Link:
         """Return the other hyperparameters: flags, masks, and numbers that are None."""
         live = self.live()
         return {name: value for name, value in self.hyperparameters.items() if name not in live}
+
+    def injected(self) -> list[str]:
+        """Return the hyperparameters that hold a schedule where Optax itself takes none."""
+        return [
+            h.name
+            for h in self.declaration.hyperparameters
+            if isinstance(self[h.name], Schedule) and not h.schedulable
+        ]
 
     def replace(self, **hyperparameters: Any) -> Link:
         """Return the link with these hyperparameters changed."""

@@ -28,7 +28,7 @@ def build_link(link: Link, live: dict[str, Any]) -> optax.GradientTransformation
     """Return one link, the values in `live` taking the place of its own."""
     values = {**link.hyperparameters, **live}
     arguments = {k: v.to_optax() if isinstance(v, Schedule) else v for k, v in values.items()}
-    injected = scheduled_by_injection(link, {k for k in values if k not in live})
+    injected = [name for name in link.injected() if name not in live]
     factory = link.declaration.factory
     if injected:
         # Everything else is static: Optax would take a mask for a schedule, and round the
@@ -50,15 +50,6 @@ def _in_float32(inner: optax.GradientTransformation) -> optax.GradientTransforma
         return jax.tree.map(_as_before, wide, updates), state
 
     return optax.GradientTransformationExtraArgs(inner.init, update)
-
-
-def scheduled_by_injection(link: Link, names: set[str]) -> list[str]:
-    """Return those of `names` that hold a schedule where Optax itself takes none."""
-    return [
-        h.name
-        for h in link.declaration.hyperparameters
-        if h.name in names and isinstance(link[h.name], Schedule) and not h.schedulable
-    ]
 
 
 def build_live(chain: Chain, injection: Injection) -> optax.GradientTransformationExtraArgs:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 
-from lrwidget import _checks
+from lrwidget import _checks, _plugins
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
 
 _LEARNING_RATE = Hyperparameter(
@@ -124,30 +123,9 @@ def declarations() -> dict[str, Declaration]:
     """Return every kind of link by name: ours, then those of installed packages.
 
     Packages list theirs in the entry-point group ``lrwidget.optimizers``; each entry is a
-    `Declaration`.
-
-    Raises
-    ------
-    TypeError
-        If an entry is not a `Declaration`.
-    ValueError
-        If two declarations share a name.
+    `Declaration` with a name of its own, or this raises a TypeError or a ValueError.
     """
-    found = {declaration.name: declaration for declaration in BUILT_IN}
-    for entry in importlib.metadata.entry_points(group="lrwidget.optimizers"):
-        declaration = entry.load()
-        if not isinstance(declaration, Declaration):
-            raise TypeError(
-                f"the entry point lrwidget.optimizers:{entry.name} must be a Declaration, "
-                f"got {declaration!r}"
-            )
-        if declaration.name in found:
-            raise ValueError(
-                f"the entry point lrwidget.optimizers:{entry.name} must have a name of its own, "
-                f"got {declaration.name!r}, which is taken"
-            )
-        found[declaration.name] = declaration
-    return found
+    return _plugins.declared("lrwidget.optimizers", Declaration, BUILT_IN)
 
 
 def declaration(name: str) -> Declaration:

@@ -49,7 +49,7 @@ class Segment:
     steps: int | None
     parameters: Mapping[str, float] = dataclasses.field(hash=False)
 
-    def __init__(self, shape: str | Shape, steps: int | None = None, /, **parameters: float):
+    def __init__(self, shape: str | Shape, steps: int | None = None, **parameters: float):
         declared = shape if isinstance(shape, Shape) else find_shape(shape)
         if steps is not None:
             steps = _checks.integer("steps", steps, low=1)

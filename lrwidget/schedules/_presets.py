@@ -12,6 +12,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lrwidget import _checks
 from lrwidget.schedules._parts import Segment
 from lrwidget.schedules._schedule import Schedule
@@ -69,13 +71,13 @@ def cosine(
     Parameters
     ----------
     peak_value
-        The value at step 0, >= 0.
+        The value at step 0, > 0.
     decay_steps
         The length in steps, >= 1.
     end_value
         The value that is reached and held, >= 0. Optax writes it as ``alpha = end / peak``.
     exponent
-        The power of the cosine, 0.05 to 20; above 1 falls sooner.
+        The power of the cosine, 0.05 to 10; above 1 falls sooner.
 
     References
     ----------
@@ -85,7 +87,7 @@ def cosine(
         Segment(
             "cosine",
             decay_steps,
-            init_value=_value("peak_value", peak_value),
+            init_value=_peak(peak_value),
             end_value=end_value,
             exponent=exponent,
         )
@@ -105,7 +107,7 @@ def warmup_cosine(
     Parameters
     ----------
     peak_value
-        The value at the end of the warmup, >= 0.
+        The value at the end of the warmup, > 0.
     warmup_steps
         The length of the warmup in steps, >= 1.
     decay_steps
@@ -115,7 +117,7 @@ def warmup_cosine(
     end_value
         The value that is reached and held, >= 0.
     exponent
-        The power of the cosine, 0.05 to 20.
+        The power of the cosine, 0.05 to 10.
 
     References
     ----------
@@ -123,7 +125,7 @@ def warmup_cosine(
     """
     warmup_steps = _checks.integer("warmup_steps", warmup_steps, low=1)
     decay_steps = _longer("decay_steps", decay_steps, "warmup_steps", warmup_steps)
-    peak_value = _value("peak_value", peak_value)
+    peak_value = _peak(peak_value)
     return Schedule(
         Segment("linear", warmup_steps, init_value=init_value, end_value=peak_value),
         Segment(
@@ -162,7 +164,7 @@ def one_cycle(
     ----------
     Optax: ``cosine_onecycle_schedule``. Smith and Topin 2018, arXiv 1708.07120.
     """
-    peak_value = _checks.finite("peak_value", peak_value, low=0.0, low_open=True)
+    peak_value = _peak(peak_value)
     transition_steps = _checks.integer("transition_steps", transition_steps, low=2)
     pct_start = _checks.finite(
         "pct_start", pct_start, low=0.0, high=1.0, low_open=True, high_open=True
@@ -184,7 +186,7 @@ def step(
     Parameters
     ----------
     peak_value
-        The value of the first stair, >= 0.
+        The value of the first stair, > 0.
     transition_steps
         The length of the whole schedule in steps, at least one for each stair.
     decay_rate
@@ -196,7 +198,7 @@ def step(
     ----------
     Optax: ``piecewise_constant_schedule``.
     """
-    peak_value = _value("peak_value", peak_value)
+    peak_value = _peak(peak_value)
     decay_rate = _checks.finite("decay_rate", decay_rate, low=0.0, high=1.0, low_open=True)
     stairs = _checks.integer("drops", drops, low=1) + 1
     total = _checks.integer("transition_steps", transition_steps, low=stairs)
@@ -223,6 +225,9 @@ def knots(steps: Sequence[int], values: Sequence[float]) -> Schedule:
     ----------
     JAX: ``jnp.interp``. Optax: ``piecewise_interpolate_schedule("linear", …)``.
     """
+    for name, points in {"steps": steps, "values": values}.items():
+        if not isinstance(points, Sequence | np.ndarray) or isinstance(points, str):
+            raise TypeError(f"{name} must be a list of numbers, got {points!r}")
     at = [_checks.integer(f"steps[{i}]", s, low=0) for i, s in enumerate(steps)]
     heights = [_value(f"values[{i}]", v) for i, v in enumerate(values)]
     if len(at) != len(heights) or len(at) < 2:
@@ -316,7 +321,7 @@ def preset(name: str, *, peak_value: float, steps: int, **more: Any) -> Schedule
     (100,)
     """
     chosen = _PRESETS[_checks.choice("preset", name, _PRESETS)]
-    peak_value = _checks.finite("peak_value", peak_value, low=0.0, low_open=True)
+    peak_value = _peak(peak_value)
     arguments = chosen.arguments(peak_value, _checks.integer("steps", steps, low=10))
     _checks.known_keywords(
         f"the preset {name!r}", more, inspect.signature(chosen.factory).parameters
@@ -337,6 +342,10 @@ def catalogue() -> dict[str, Any]:
             for name, preset in _PRESETS.items()
         ],
     }
+
+
+def _peak(value: Any) -> float:
+    return _checks.finite("peak_value", value, low=0.0, low_open=True)
 
 
 def _value(name: str, value: Any) -> float:

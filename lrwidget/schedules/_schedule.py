@@ -79,7 +79,12 @@ class Schedule:
         jax = sys.modules.get("jax")
         if jax is not None and isinstance(step, jax.Array):
             return self._in_jax(jax.numpy, step)
-        steps = np.asarray(step, dtype=np.float64)
+        try:
+            steps = np.asarray(step, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"step must be a number >= 0 or an array of them, got {step!r}"
+            ) from None
         if not np.all(steps >= 0):
             raise ValueError(f"step must be a number >= 0, got {step!r}")
         # Which part a step lies in is settled before any formula runs, so that a schedule of five

@@ -7,12 +7,11 @@ to each other.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import math
 from collections.abc import Callable
 from typing import Any
 
-from lrwidget import _checks
+from lrwidget import _checks, _plugins
 from lrwidget.schedules._declaration import Array, Call, Parameter, Shape
 
 _START = Parameter(name="init_value", role="start", default=1e-3, help="value at the first step")
@@ -46,16 +45,18 @@ def _polynomial(
 
 
 def _exponential(xp: Any, p: Array, q: Array, *, init_value: float, end_value: float) -> Array:
-    del q
-    return init_value * xp.exp(p * math.log(end_value / init_value))
+    # From the higher end: an error of the exponent is then small where the value is large.
+    growth = math.log(end_value) - math.log(init_value)
+    return end_value * xp.exp(-growth * q) if growth > 0 else init_value * xp.exp(growth * p)
 
 
 def _cosine_call(
     steps: int, *, init_value: float, end_value: float, exponent: float
 ) -> Call | None:
     # Optax writes the end as a fraction of the start, which a start of zero does not have and a
-    # tiny one turns into a float32 cancellation.
-    if init_value < 1e-4 * end_value or init_value == 0.0:
+    # tiny one turns into a float32 cancellation. Its 1 + cos cancels near the end as well, and a
+    # power below 1 brings that to light.
+    if init_value < 1e-4 * end_value or init_value == 0.0 or exponent < 1.0:
         return None
     arguments: dict[str, float | int] = {"init_value": init_value, "decay_steps": steps}
     if end_value != 0.0:
@@ -84,6 +85,30 @@ def _fallen(number: Callable[[float], str], init_value: float, end_value: float,
     if end_value == 0.0:
         return product
     return f"{number(end_value)} {'+' if drop >= 0 else '-'} {product}"
+
+
+def _exponential_call(steps: int, *, init_value: float, end_value: float) -> Call | None:
+    # Optax counts from the start, where a curve that rises by decades is lowest: float32 then
+    # loses its last digits at the peak.
+    if end_value > 1e3 * init_value:
+        return None
+    return Call(
+        function="exponential_decay",
+        arguments={
+            "init_value": init_value,
+            "transition_steps": steps,
+            "decay_rate": end_value / init_value,
+        },
+        hold={"end_value": end_value},
+    )
+
+
+def _exponential_source(
+    number: Callable[[float], str], *, init_value: float, end_value: float
+) -> str:
+    if end_value > init_value:
+        return f"{number(end_value)} * {number(init_value / end_value)} ** q"
+    return f"{number(init_value)} * {number(end_value / init_value)} ** p"
 
 
 def _polynomial_call(
@@ -155,7 +180,7 @@ COSINE = Shape(
             role="free",
             default=1.0,
             low=0.05,
-            high=20.0,
+            high=10.0,
             help="power of the cosine; above 1 falls sooner",
         ),
     ),
@@ -177,7 +202,7 @@ POLYNOMIAL = Shape(
             role="free",
             default=2.0,
             low=0.05,
-            high=20.0,
+            high=10.0,
             help="power of the remaining time; 1 is a straight line",
         ),
     ),
@@ -196,18 +221,8 @@ EXPONENTIAL = Shape(
         Parameter(name="end_value", role="end", default=1e-5, low_open=True, help=_END.help),
     ),
     formula=_exponential,
-    optax=lambda steps, *, init_value, end_value: Call(
-        function="exponential_decay",
-        arguments={
-            "init_value": init_value,
-            "transition_steps": steps,
-            "decay_rate": end_value / init_value,
-        },
-        hold={"end_value": end_value},
-    ),
-    source=lambda number, *, init_value, end_value: (
-        f"{number(init_value)} * {number(end_value / init_value)} ** p"
-    ),
+    optax=_exponential_call,
+    source=_exponential_source,
     self_similar=True,
     monotone=True,
     twin=True,
@@ -220,29 +235,10 @@ BUILT_IN = (CONSTANT, LINEAR, COSINE, POLYNOMIAL, EXPONENTIAL)
 def shapes() -> dict[str, Shape]:
     """Return every shape by name: ours, then those of installed packages.
 
-    Packages list theirs in the entry-point group ``lrwidget.shapes``; each entry is a `Shape`.
-
-    Raises
-    ------
-    TypeError
-        If an entry is not a `Shape`.
-    ValueError
-        If two shapes share a name.
+    Packages list theirs in the entry-point group ``lrwidget.shapes``; each entry is a `Shape` with
+    a name of its own, or this raises a TypeError or a ValueError.
     """
-    found = {shape.name: shape for shape in BUILT_IN}
-    for entry in importlib.metadata.entry_points(group="lrwidget.shapes"):
-        shape = entry.load()
-        if not isinstance(shape, Shape):
-            raise TypeError(
-                f"the entry point lrwidget.shapes:{entry.name} must be a Shape, got {shape!r}"
-            )
-        if shape.name in found:
-            raise ValueError(
-                f"the entry point lrwidget.shapes:{entry.name} must have a name of "
-                f"its own, got {shape.name!r}, which is taken"
-            )
-        found[shape.name] = shape
-    return found
+    return _plugins.declared("lrwidget.shapes", Shape, BUILT_IN)
 
 
 def shape(name: str) -> Shape:

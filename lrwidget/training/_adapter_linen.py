@@ -223,6 +223,12 @@ class _Initialising:
     def params(self) -> PyTree:
         return self.variables.get("params", {})
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"loss_fn gets a bound model, which has no {name!r}: call model(x, ...), or "
+            "model(x, method=...) for another method"
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mutable = kwargs.pop("mutable", False)
         rngs = {**kwargs.pop("rngs", {}), **self._rngs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ class NNXAdapter:
         if not jax.tree.leaves(params):
             raise ValueError("model must hold at least one nnx.Param, got none")
         check_params(params)
+        _warn_if_in_evaluation(model)
 
     def current(self) -> tuple[PyTree, PyTree]:
         """Return the arrays of the object as pure dictionaries."""
@@ -67,4 +69,21 @@ class NNXAdapter:
         raise TypeError(
             "train_state is for Linen modules and TrainStates; this task's model is an nnx.Module: "
             "take model, params and opt_state"
+        )
+
+
+def _warn_if_in_evaluation(model: nnx.Module) -> None:
+    modes = [
+        bool(getattr(module, flag))
+        for _, module in nnx.iter_modules(model)
+        for flag in ("deterministic", "use_running_average")
+        if isinstance(getattr(module, flag, None), bool)
+    ]
+    # Some of them may be frozen on purpose; all of them are what model.eval() leaves behind.
+    if modes and all(modes):
+        warnings.warn(
+            "model is in evaluation mode, so that dropout is off and BatchNorm frozen while it "
+            "trains: call model.train() before Task(...) if that is not meant",
+            UserWarning,
+            stacklevel=5,
         )

@@ -30,12 +30,14 @@ def source(name: str, data: Any, *, batch_size: int | None, seed: int) -> ArrayS
                 f"got {batch_size}"
             )
         return ArraySource(arrays, examples, batch_size, seed)
+    passes = PassSource(name, data)
     if batch_size is not None:
+        hint = " (a list is read as batches; give arrays as a tuple)" * isinstance(data, list)
         raise ValueError(
             f"batch_size must be None where {name} is an iterable, which brings batches of its "
-            f"own, got {batch_size!r}"
+            f"own, got {batch_size!r}{hint}"
         )
-    return PassSource(name, data)
+    return passes
 
 
 def validation_data(name: str, data: Any, batch_size: int) -> ArrayData | PassSource:

@@ -43,6 +43,12 @@ class Evaluator:
         self._data = validation_data("valid", valid, task.batch_size)
         params, state = task.initial
         spec = self._data.spec
+        forms = [str(jax.tree.structure(each)) for each in (spec, task.source.spec)]
+        if task.eval_fn is None and forms[0] != forms[1]:
+            raise ValueError(
+                f"valid must have the structure of train where loss_fn is called with both, "
+                f"{forms[1]}, got {forms[0]}"
+            )
         self.names: tuple[str, ...] = ()
 
         def trace(params: PyTree, state: PyTree, batch: PyTree) -> dict[str, jax.Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import time
@@ -297,6 +298,9 @@ class Loop:
             self.error = f"{type(error).__name__}: {text}"
             self.traceback = traceback.format_exc()
             outcome = "failed"
+            # The steps that were handed out before it are in the weights: the history has them too.
+            with contextlib.suppress(Exception):
+                self._drain()
         self._close(outcome)
 
     def _train(self) -> State:

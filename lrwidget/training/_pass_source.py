@@ -38,11 +38,21 @@ class PassSource:
         self.size = leaves[0].shape[0]
         weight = max(1, sum(leaf.nbytes for leaf in leaves))
         self.max_chunk = int(np.clip(_STACK_BYTES // weight, 1, MAX_CHUNK))
-        self.steps_per_epoch: int | None = None
-        if isinstance(data, list | tuple):
-            self.steps_per_epoch = sum(1 for _ in self._pass())
-        elif hasattr(data, "__len__"):
-            self.steps_per_epoch = len(data) or None
+        self._has_length = hasattr(data, "__len__")
+        self._counted: int | None = None
+        if isinstance(data, list):
+            self._count()
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Steps in a pass; None where only a pass can tell, and none has been made."""
+        if self._counted is None and self._has_length:
+            # The length counts a smaller last batch, which is dropped: only a pass tells.
+            self._count()
+        return self._counted
+
+    def _count(self) -> None:
+        self._counted = sum(1 for _ in self._pass())
 
     def stream(self) -> PassStream:
         """Return a fresh stream, which begins a pass of its own."""
@@ -69,7 +79,7 @@ class PassSource:
             for leaves in self._pass():
                 yield leaves
                 count += 1
-            self.steps_per_epoch = count
+            self._counted = count
 
     def stack(self, batches: list[list[npt.NDArray[Any]]]) -> PyTree:
         """Return the batches as one pytree with an axis of `max_chunk` in front."""

@@ -90,6 +90,12 @@ class Runner:
         # A static mask is part of what is compiled, and known by its identity.
         self._chain = chain
         self._injection = chain.injection(addresses)
+        try:
+            jax.eval_shape(self.tx.init, task.initial[0])
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"chain must suit the model's parameters, got {chain!r}, which does not: {error}"
+            ) from error
         self._choice = _Choice(dispatch, convolves=task.convolves)
         self._root = step_root(task.seed)
         self._start = jax.jit(self._initial)

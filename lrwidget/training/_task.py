@@ -110,6 +110,8 @@ class Task:
         self.initial = copied(self.adapter.current())
         self.metrics, self.convolves = self._traced()
         self._evaluator: Evaluator | None = None
+        if valid is None and eval_fn is not None:
+            raise ValueError("valid must be given where eval_fn is, got None")
         if valid is not None:
             self._evaluator = Evaluator(self, valid)
         self._runners: dict[Any, Runner] = {}

@@ -7,6 +7,7 @@ import atexit
 import concurrent.futures
 import logging
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -154,7 +155,7 @@ class Trainer(Results):
 
     def step(self, n: int = 1) -> None:
         """Take `n` steps, at least 1, and pause; starts a run that has not been started."""
-        self._do(Step(steps=n))
+        self._do(Step(steps=_checks.integer("n", n, low=1)))
         self._loop.wait_until(lambda: self.state == "paused")
         self._raise_failure()
 
@@ -184,6 +185,11 @@ class Trainer(Results):
             What the loss function or the data raised, if the run failed of it.
         ValueError
             If the run has not been started.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the run diverged; `error` says where, and what to do.
         """
         if timeout is not None:
             timeout = _checks.finite("timeout", timeout, low=0.0)
@@ -198,6 +204,7 @@ class Trainer(Results):
             raise
         if ended:
             self._raise_failure()
+            self._warn_of_divergence()
         return ended
 
     def run_sync(self) -> None:
@@ -227,6 +234,7 @@ class Trainer(Results):
             await self._ended()
             raise
         self._raise_failure()
+        self._warn_of_divergence()
 
     def submit(self, command: Command) -> concurrent.futures.Future[int]:
         """Hand over a command and return at once.
@@ -431,6 +439,10 @@ class Trainer(Results):
     def _raise_failure(self) -> None:
         if self._loop.exception is not None:
             raise self._loop.exception
+
+    def _warn_of_divergence(self) -> None:
+        if self.state == "diverged":
+            warnings.warn(f"the run diverged: {self.error}", RuntimeWarning, stacklevel=3)
 
     def _refuse_own_thread(self, name: str) -> None:
         if threading.current_thread() is self._loop.thread:

@@ -142,7 +142,6 @@ def test_addresses_rows_and_replace():
     rows = CHAIN.rows(3, 4)
     np.testing.assert_array_equal(rows[:, 1], RATE(np.arange(3, 7)))
     assert CHAIN.replace(weight_decay=0.5).value("adamw.weight_decay") == 0.5
-    assert CHAIN.rows(0, 1, {"adamw.learning_rate": 0.25})[0, 1] == 0.25
     assert CHAIN.learning_rate == RATE
     assert CHAIN.steps == 40
     assert CHAINS["sgd"].steps is None
@@ -310,6 +309,8 @@ CASES = [
     (lambda: lrw.optimizers.adamw(0.1, mask=0.5), r"mask must be None, a pytree .* got 0\.5"),
     (lambda: lrw.optimizers.clip_by_global_norm(0), "max_norm must be a finite number > 0, got 0"),
     (lambda: lrw.optimizers.make("adamm", learning_rate=1), "link must be .*did you mean 'adam"),
+    (lambda: lrw.optimizers.make("adam"), "the link 'adam' must be given learning_rate"),
+    (lambda: lrw.optimizers.sgd(1e39), r"learning_rate must be a number that float32 can hold"),
     (lambda: lrw.optimizers.make("adam", lr=1), "'adam' takes .*; got 'lr'"),
     (lrw.Chain.of, "at least one link, got none"),
     (lambda: lrw.Chain.of(optax.sgd(0.1)), "must be made of links"),

@@ -29,7 +29,7 @@ def error(schedule, function, steps):
     return np.max(np.abs(got - schedule(steps))) / max(schedule.peak_value, 1e-30)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(random_schedules())
 def test_a_random_schedule_is_the_same_everywhere(schedule):
     steps = np.arange(schedule.steps)
@@ -201,3 +201,27 @@ def test_a_fractional_power_stays_a_number_at_and_past_its_end(power):
         assert error(schedule, executed(schedule.to_code(hold=True)), past) <= 1e-6
         assert error(schedule, schedule.to_optax(), past) <= 1e-6
         assert error(schedule, schedule, past) <= 1e-6
+
+
+@pytest.mark.parametrize("steps", [100, 1000, 100_003])
+@pytest.mark.parametrize(
+    "segment",
+    [
+        ("cosine", {"init_value": 1.0, "end_value": 0.0, "exponent": 0.05}),
+        ("cosine", {"init_value": 1.0, "end_value": 0.1, "exponent": 0.3}),
+        ("cosine", {"init_value": 0.01, "end_value": 1.0, "exponent": 10.0}),
+        ("polynomial", {"init_value": 1.0, "end_value": 0.0, "power": 10.0}),
+        ("polynomial", {"init_value": 0.0, "end_value": 1.0, "power": 0.05}),
+        ("exponential", {"init_value": 1e-8, "end_value": 10.0}),
+        ("exponential", {"init_value": 10.0, "end_value": 1e-8}),
+    ],
+    ids=str,
+)
+def test_extreme_parameters_keep_the_promise(segment, steps):
+    shape, parameters = segment
+    schedule = Schedule(Segment(shape, steps, **parameters))
+    ends = np.r_[0:200, steps // 2 : steps // 2 + 200, max(0, steps - 2000) : steps]
+    at = np.unique(ends[ends < steps])
+    assert error(schedule, executed(schedule.to_code()), at) <= 1e-6
+    assert error(schedule, schedule.to_optax(), at) <= 1e-6
+    assert error(schedule, schedule, at) <= 1e-6

@@ -236,7 +236,7 @@ TRAINERS = {
     "too many steps": (
         of_trainer(steps=2**31),
         ValueError,
-        "steps must be .* <= 2.14.*, got 2147483648",
+        "steps must be .* <= 2147483647, got 2147483648",
     ),
     "half an epoch": (
         of_trainer(steps=None, epochs=0.5),
@@ -361,7 +361,7 @@ COMMANDS = {
     ),
     "a negative pace": (lambda t: t.set_pace(-3), ValueError, "steps_per_second must be .* got -3"),
     "a pace as text": (lambda t: t.set_pace("fast"), TypeError, "steps_per_second must .* 'fast'"),
-    "half a step": (lambda t: t.step(0.5), ValueError, "steps must be a whole number .* got 0.5"),
+    "half a step": (lambda t: t.step(0.5), ValueError, "n must be a whole number .* got 0.5"),
     "an unknown column": (lambda t: t.history["lr"], KeyError, "'lr' is no column; there are step"),
     "the plan of the unknown": (lambda t: t.plan("lr"), ValueError, "must be one of .* got 'lr'"),
     "what is held of nobody": (lambda t: t.held(3), TypeError, "an address must be text, got 3"),

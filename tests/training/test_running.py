@@ -272,6 +272,7 @@ def test_an_error_of_the_data_ends_the_run_and_reaches_who_waits():
     with pytest.raises(OSError, match="the disk is gone") as caught:
         t.run_sync()
     assert t.state == "failed"
+    assert len(t.history) == t.position > 0
     assert t.error == "OSError: the disk is gone"
     assert "in batches" in t.traceback
     assert "on the trainer's thread, at step" in caught.value.__notes__[0]
@@ -282,7 +283,8 @@ def test_an_error_of_the_data_ends_the_run_and_reaches_who_waits():
 
 def test_a_loss_that_is_not_finite_ends_the_run():
     t = lrw.Trainer(shared(), models.sgd(3e38), steps=500)
-    t.run_sync()
+    with pytest.warns(RuntimeWarning, match="the run diverged: the loss was .* at step"):
+        t.run_sync()
     assert t.state == "diverged"
     bad = t.position - 1
     assert len(t.history) == t.position

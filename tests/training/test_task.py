@@ -7,6 +7,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import linen, nnx
 
@@ -279,3 +280,70 @@ def test_an_accelerator_measures_both_forms(monkeypatch):
     plain = lrw.Trainer(shared(), chain, steps=4000)
     plain.run_sync()
     np.testing.assert_allclose(t.history.loss[:100], plain.history.loss[:100], rtol=1e-3)
+
+
+class Loader:
+    """Batches of 8, 8 and 3 examples, and a length that counts all three."""
+
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter([np.ones((size, 1), np.float32) for size in (8, 8, 3)])
+
+
+def test_a_smaller_last_batch_does_not_count_as_a_step_of_the_epoch():
+    task = lrw.Task({"w": np.zeros(1)}, lambda p, b: ((b @ p["w"]) ** 2).mean(), train=Loader())
+    assert task.steps_per_epoch == 2
+    assert lrw.Trainer(task, lrw.optimizers.sgd(0.1), epochs=3).steps == 6
+
+
+def test_a_model_left_in_evaluation_mode_is_noticed():
+    class Dropping(nnx.Module):
+        def __init__(self):
+            self.linear = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
+            self.dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            return self.dropout(self.linear(x))
+
+    model = Dropping()
+    model.eval()
+    with pytest.warns(UserWarning, match=r"model is in evaluation mode.*call model\.train\(\)"):
+        lrw.Task(model, lambda m, b: m(b).mean(), train=[np.ones((4, 1), np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda: small(train=None), "train must be arrays .* got None"),
+        (lambda: small(train=[X, X]), "batch_size must be None .*give arrays as a tuple"),
+        (lambda: small(valid={"x": X}), "valid must have the structure of train"),
+        (lambda: small(eval_fn=lambda m, b: {"x": 0.0}), "valid must be given where eval_fn is"),
+        (
+            lambda: lrw.Trainer(small(), lrw.optimizers.adamw(0.1, mask={"no": True}), steps=3),
+            "chain must suit the model's parameters, got .*mask",
+        ),
+        (
+            lambda: lrw.Trainer(small(), lrw.optimizers.sgd(0.1), steps=3).step(0),
+            "n must be a whole",
+        ),
+        (
+            lambda: lrw.Trainer(small(), lrw.optimizers.sgd(0.1), steps=3).set(
+                learning_rate=optax.constant_schedule(1.0)
+            ),
+            "learning_rate must be a number or an lrwidget Schedule",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_is_given(bad, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        bad()
+
+
+X = np.ones((8, 1), np.float32)
+
+
+def small(**changes):
+    arguments = {"train": (X, X), "batch_size": 4, **changes}
+    return lrw.Task({"w": np.zeros(1)}, lambda p, b: ((b[0] @ p["w"]) ** 2).mean(), **arguments)
