@@ -1,0 +1,101 @@
+"""Smoothing, and the decision when a sweep has diverged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lrwidget.finding._curve import GrowingCurve
+
+
+def grow(losses, *, steps=100, smoothing=0.98, stop_factor=4.0):
+    """Feed losses until the curve says stop; return curve and verdict."""
+    curve = GrowingCurve(steps=steps, smoothing=smoothing, stop_factor=stop_factor)
+    verdict = None
+    for loss in losses:
+        verdict = curve.append(float(loss))
+        if verdict:
+            break
+    return curve, verdict
+
+
+def test_smoothing_is_the_weighted_mean_of_all_losses():
+    losses = np.random.default_rng(0).normal(2.0, 0.5, 60)
+    curve, _ = grow(losses, smoothing=0.9)
+    for n in (1, 2, 30, 60):
+        weights = 0.9 ** np.arange(n)[::-1]
+        expected = (weights * losses[:n]).sum() / weights.sum()
+        assert curve.smoothed[n - 1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_without_smoothing_the_losses_are_as_they_are():
+    losses = np.random.default_rng(1).normal(2.0, 0.1, 40)
+    curve, _ = grow(losses, smoothing=0.0)
+    np.testing.assert_array_equal(curve.smoothed, losses)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 3, 50])
+def test_a_loss_that_is_not_finite_stops_at_once_and_is_not_kept(value, at):
+    curve, verdict = grow([*np.full(at, 2.0), value, 2.0], stop_factor=None)
+    assert verdict == "nan"
+    assert len(curve) == len(curve.smoothed) == at
+
+
+def test_positive_losses_stop_at_four_times_the_best_as_in_fastai():
+    noise = np.random.default_rng(2).normal(0, 0.05, 100)
+    losses = np.concatenate(
+        [np.full(40, 2.3), np.linspace(2.3, 1.5, 30), 1.5 * 1.5 ** np.arange(30)]
+    )
+    curve, verdict = grow(losses + noise, smoothing=0.5)
+    smoothed = curve.smoothed
+    assert verdict == "diverged"
+    assert smoothed[-1] > 4 * smoothed.min()
+    assert (smoothed[:-1] <= 4 * np.minimum.accumulate(smoothed)[:-1]).all()
+
+
+@pytest.mark.parametrize("level", [-800.0, -3.0, -0.01, 0.0, 1e-6])
+def test_negative_and_tiny_losses_do_not_stop_on_their_noise(level):
+    spread = 0.1 * max(abs(level), 1e-3)
+    losses = level + spread * np.random.default_rng(3).standard_normal(100)
+    _, verdict = grow(losses, smoothing=0.9)
+    assert verdict is None
+
+
+@pytest.mark.parametrize("level", [-800.0, -3.0, -0.01, 0.0, 1e-6])
+def test_negative_and_tiny_losses_stop_when_they_blow_up(level):
+    scale = max(abs(level), 1e-3)
+    noise = 0.1 * scale * np.random.default_rng(4).standard_normal(100)
+    falls = np.concatenate([np.zeros(40), np.linspace(0.0, -2.0, 40)]) * scale
+    blows_up = scale * 2.0 ** np.arange(20)
+    curve, verdict = grow(np.concatenate([level + falls, level + blows_up]) + noise, smoothing=0.9)
+    assert verdict == "diverged"
+    assert 80 < len(curve) < 95
+
+
+def test_a_loss_through_zero_is_not_divergence():
+    """Best just above zero: four times that is nothing, and the loss is far below its start."""
+    noise = 0.02 * np.random.default_rng(5).standard_normal(100)
+    losses = (
+        np.concatenate([np.full(20, 2.0), np.linspace(2.0, -1.0, 60), np.full(20, 0.5)]) + noise
+    )
+    _, verdict = grow(losses, smoothing=0.0)
+    assert verdict is None
+
+
+def test_rounding_noise_of_a_constant_negative_loss_is_not_divergence():
+    losses = np.float32(-5.0) * (1 + 1e-7 * np.random.default_rng(6).standard_normal(100))
+    _, verdict = grow(losses)
+    assert verdict is None
+
+
+def test_no_factor_runs_through_any_blow_up():
+    curve, verdict = grow(2.0 ** np.arange(100), stop_factor=None)
+    assert verdict is None
+    assert len(curve) == 100
+
+
+def test_the_first_tenth_shows_the_noise_and_never_stops():
+    curve, verdict = grow(2.0 ** np.arange(100), steps=100, smoothing=0.0)
+    assert verdict == "diverged"
+    assert len(curve) > 10
