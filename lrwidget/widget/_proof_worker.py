@@ -1,0 +1,72 @@
+"""The process that executes exported code: a script of its own, which never imports lrwidget.
+
+It reads one JSON request a line and writes one JSON answer a line. Started by `_proof`, it ends
+when its input does, so that it cannot outlive the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from typing import Any
+
+
+def check(request: dict[str, Any]) -> dict[str, Any]:
+    """Execute the text as a fresh module and compare its schedule with the drawn values.
+
+    Parameters
+    ----------
+    request
+        ``text`` to execute, the ``name`` of the schedule in it, ``steps`` (whole numbers) and the
+        drawn ``values`` at these, of equal length.
+
+    Returns
+    -------
+    dict
+        ``error``, the largest difference relative to the highest drawn value, with the ``step``
+        at which it is, and there ``drawn`` and ``code``; or ``failed``, the reason in words.
+    """
+    try:
+        module: dict[str, Any] = {"__name__": "exported"}
+        exec(compile(request["text"], "<exported code>", "exec"), module)  # noqa: S102
+        schedule = module[request["name"]]
+        import jax
+        import jax.numpy as jnp
+
+        steps = jnp.asarray(request["steps"], dtype=jnp.int32)
+        # As in training: the schedule sees one traced whole number.
+        values = [float(value) for value in jax.vmap(schedule)(steps)]
+    except BaseException as error:  # noqa: BLE001  (`SystemExit` in the text is a failure too)
+        return {"failed": f"{type(error).__name__}: {error}"[:500]}
+    drawn = request["values"]
+    peak = max(map(abs, drawn)) or 1.0
+    errors = [
+        abs(code - value) / peak if math.isfinite(code) else math.inf
+        for code, value in zip(values, drawn, strict=True)
+    ]
+    worst = max(range(len(errors)), key=errors.__getitem__)
+    return {
+        "error": errors[worst] if math.isfinite(errors[worst]) else None,
+        "step": request["steps"][worst],
+        "drawn": drawn[worst],
+        "code": repr(values[worst]),
+    }
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    # What the text prints must not pass for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(10)  # training on the same machine goes first
+    for line in sys.stdin:
+        answers.write(json.dumps(check(json.loads(line))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

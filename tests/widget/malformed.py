@@ -1,0 +1,90 @@
+"""Messages that no page of ours sends: name -> (message, what the error must say).
+
+The kernel tests send them to a run that goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SEGMENT = {"node": "segment", "shape": "linear", "steps": 100}
+_LINE = {**_SEGMENT, "parameters": {"init_value": 1e-3, "end_value": 0.0}}
+
+
+def _line(**changes: Any) -> dict[str, Any]:
+    return {"id": "m", "kind": "schedule.set", "schedule": {**_LINE, **changes}}
+
+
+def _command(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"id": "m", "kind": kind, **fields}
+
+
+MALFORMED: dict[str, tuple[Any, str]] = {
+    "nothing": (None, "a message must be a JSON object"),
+    "a list": ([1, 2], "a message must be a JSON object"),
+    "text": ("train.pause", "a message must be a JSON object"),
+    "a number": (3.5, "a message must be a JSON object"),
+    "empty": ({}, "id must be text or a whole number"),
+    "no id": ({"kind": "train.pause"}, "id must be"),
+    "id is true": ({"id": True, "kind": "train.pause"}, "id must be"),
+    "id is a list": ({"id": [1], "kind": "train.pause"}, "id must be"),
+    "id is too long": ({"id": "x" * 5000, "kind": "train.pause"}, "id must be"),
+    "no kind": ({"id": "m"}, "kind must be one of"),
+    "unknown kind": (_command("train.rewind"), "kind must be one of"),
+    "mistyped kind": (_command("train.paus"), "did you mean 'train.pause'"),
+    "kind is an object": ({"id": "m", "kind": {}}, "kind must be one of"),
+    "field too many": (_command("train.pause", step=3), "got 'step'"),
+    "field missing": (_command("train.extend"), "must have the field 'steps'"),
+    "steps is text": (_command("train.extend", steps="10"), "steps must be a whole number"),
+    "steps is zero": (_command("train.step", steps=0), "steps must be a whole number >= 1"),
+    "steps is half": (_command("train.step", steps=1.5), "steps must be a whole number"),
+    "steps is true": (_command("train.cooldown", steps=True), "steps must be a whole number"),
+    "steps is endless": (_command("train.extend", steps=2**40), "steps must be a whole number"),
+    "rate is NaN": (_command("train.set", value=float("nan")), "value must be a finite number"),
+    "rate is infinite": (_command("find.use", learning_rate=float("inf")), "finite number"),
+    "rate is negative": (_command("find.use", learning_rate=-1e-3), "learning_rate must be"),
+    "rate is null": (_command("train.set", value=None), "value must be a finite number"),
+    "rate is huge": (_command("train.set", value=10**400), "int too large"),
+    "factor is zero": (_command("train.scale", factor=0), "factor must be"),
+    "factor is an object": (_command("train.scale", factor={}), "factor must be"),
+    "pace is zero": (_command("train.pace", steps_per_second=0), "steps_per_second must be"),
+    "address is a number": (_command("train.release", address=3), "address must be text"),
+    "address is empty": (_command("train.release", address=""), "address must be text"),
+    "stream is unknown": (_command("resync", stream="test"), "stream must be one of find, train"),
+    "preset is unknown": (_command("schedule.preset", name="cosin"), "did you mean 'cosine'"),
+    "rungs are few": (_command("find.start", low=1e-7, high=1, steps=2), "steps must be"),
+    "low is zero": (_command("find.start", low=0, high=1, steps=100), "low must be"),
+    "view is a list": (_command("view", state=[]), "state must be a JSON object"),
+    "view is large": (_command("view", state={"x": "y" * 30_000}), "at most 20000 characters"),
+    "view has NaN": (_command("view", state={"zoom": [0.0, float("nan")]}), "finite numbers"),
+    "schedule is null": (_command("schedule.set", schedule=None), "must be a JSON object"),
+    "schedule is text": (_command("schedule.set", schedule="cosine"), "must be a JSON object"),
+    "node is unknown": (_line(node="tree"), "must be one of join, segment, slice"),
+    "shape is unknown": (_line(shape="linea"), "did you mean 'linear'"),
+    "shape is a list": (_line(shape=["linear"]), "shape must be one of"),
+    "segment of no steps": (_line(steps=0), "steps must be a whole number >= 1"),
+    "segment without end": (_line(steps=None), "got None"),
+    "segment too long": (_line(steps=2**40), "must have <="),
+    "parameter is negative": (_line(parameters={"init_value": -1.0}), "init_value must be"),
+    "parameter is NaN": (_line(parameters={"end_value": float("nan")}), "end_value must be"),
+    "parameter is unknown": (_line(parameters={"peak": 1.0}), "got 'peak'"),
+    "parameters are a list": (_line(parameters=[1.0]), "parameters must be a JSON object"),
+    "join of nothing": (
+        _command("schedule.set", schedule={"node": "join", "parts": []}),
+        "must be a list of 1 to",
+    ),
+    "slice without end": (
+        _command(
+            "schedule.set",
+            schedule={"node": "slice", "part": _LINE, "start": 0, "steps": None},
+        ),
+        "got None",
+    ),
+    "plan beyond float32": (
+        _command(
+            "train.plan",
+            schedule={**_LINE, "parameters": {"init_value": 1e300, "end_value": 0.0}},
+        ),
+        "the peak of schedule must be",
+    ),
+}

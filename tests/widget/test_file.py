@@ -1,0 +1,124 @@
+"""The design on disk: written at every edit, brought back, and never lost."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from lrwidget import schedules
+from lrwidget.schedules import Schedule
+from lrwidget.widget import ScheduleDesigner
+from tests.widget.page import Page
+
+COSINE = schedules.preset("cosine", peak_value=3e-3, steps=500)
+STEP = schedules.preset("step", peak_value=0.1, steps=900)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "lr.json"
+
+
+def on_disk(path):
+    return Schedule.from_json(path.read_text(encoding="utf-8"))
+
+
+def test_nothing_is_written_before_the_first_edit(path):
+    ScheduleDesigner(COSINE, path=path)
+    assert not path.exists()
+
+
+def test_every_committed_edit_is_written(path):
+    page = Page(ScheduleDesigner(path=path))
+    page.ask("schedule.set", schedule=COSINE.to_node())
+    assert on_disk(path) == COSINE
+    page.widget.schedule = STEP
+    assert on_disk(path) == STEP
+    page.widget.peak_value = 0.05
+    assert on_disk(path) == STEP.with_peak(0.05)
+
+
+def test_the_cell_that_runs_again_brings_the_design_back(path):
+    ScheduleDesigner(COSINE, path=path).schedule = STEP
+    again = ScheduleDesigner(COSINE, path=path)
+    assert again.schedule == STEP
+    assert again._design["saved"] == str(path)
+    assert again.steps == 900
+
+
+def test_only_whole_files_ever_stand_there(path, monkeypatch):
+    designer = ScheduleDesigner(path=path)
+    designer.schedule = COSINE
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(path), "replace", full)
+    with pytest.warns(UserWarning, match="lr.json could not be written: .*No space left"):
+        designer.schedule = STEP
+    monkeypatch.undo()
+    assert on_disk(path) == COSINE
+    assert list(path.parent.iterdir()) == [path]
+    assert designer.schedule == STEP
+    assert "not on disk" in designer._design["warning"]
+    designer.schedule = COSINE
+    assert designer._design["warning"] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema": "lrwidget/schedule", "version": 99, "root": {}}',
+        COSINE.to_json().replace("0.003", "-1"),
+        "\udcff",
+    ],
+    ids=["empty", "cut off", "a list", "newer", "a negative rate", "not text"],
+)
+def test_a_broken_file_warns_is_left_and_then_moved_aside(path, text):
+    before = text.encode("utf-8", "surrogateescape")
+    path.write_bytes(before)
+    with pytest.warns(UserWarning, match="lr.json could not be read"):
+        page = Page(ScheduleDesigner(COSINE, path=path))
+    assert "left as it is" in page.widget._design["warning"]
+    assert page.widget.schedule == COSINE
+    assert path.read_bytes() == before
+    page.ask("schedule.set", schedule=STEP.to_node())
+    assert on_disk(path) == STEP
+    aside = path.with_name("lr.json.broken")
+    assert aside.read_bytes() == before
+    assert "it is now lr.json.broken" in page.widget._design["warning"]
+
+
+def test_a_second_broken_file_does_not_replace_the_first(path):
+    for text in ("first", "second"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.warns(UserWarning, match="could not be read"):
+            ScheduleDesigner(path=path).schedule = COSINE
+    assert path.with_name("lr.json.broken").read_text(encoding="utf-8") == "first"
+    assert path.with_name("lr.json.broken-2").read_text(encoding="utf-8") == "second"
+
+
+def test_the_file_keeps_its_permissions(path):
+    designer = ScheduleDesigner(path=path)
+    designer.schedule = COSINE
+    path.chmod(0o640)
+    designer.schedule = STEP
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        (3, TypeError, "path must be the path of a JSON file, got 3"),
+        ("", TypeError, "path must be the path of a JSON file"),
+        (".", ValueError, "path must be a file, got the folder"),
+        ("no/such/folder/lr.json", ValueError, "path must lie in a folder that exists"),
+    ],
+)
+def test_a_bad_path_is_refused_at_once(given, error, said):
+    with pytest.raises(error, match=said):
+        ScheduleDesigner(path=given)

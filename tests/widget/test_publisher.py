@@ -1,0 +1,227 @@
+"""The publisher under an injected clock: how often, in which order, and when not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet
+from lrwidget.widget._publisher import Publisher
+
+
+@dataclasses.dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@dataclasses.dataclass
+class Feed:
+    """A run that grows when it is told to."""
+
+    key: object = 1
+    seq: int = 0
+    settled: bool = False
+    rows: int = 0
+
+    def fresh(self):
+        return self.rows > 0
+
+    def delta(self):
+        self.seq += 1
+        rows, self.rows = self.rows, 0
+        return {"seq": self.seq, "rows": rows}, []
+
+    def snapshot(self):
+        return {"key": self.key, "seq": self.seq}
+
+
+class Bench:
+    """A publisher with the outlets of one run, and a list of what it sent when."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.feed = Feed()
+        self.status = {"state": "idle", "step": 0}
+        self.sent = []
+        snapshots = SnapshotOutlet(lambda: self.feed, lambda v: self.note("snapshot", v))
+        self.snapshots = snapshots
+        status = StatusOutlet(
+            lambda: dict(self.status), lambda value: self.note("status", value), ["state"]
+        )
+        deltas = DeltaOutlet(lambda: self.feed, snapshots, lambda m, b: self.note("delta", m))
+        self.publisher = Publisher([status, snapshots, deltas], clock=self.clock)
+
+    def note(self, kind, value):
+        self.sent.append((self.clock.now, kind, value))
+
+    def kinds(self):
+        return [kind for _, kind, _ in self.sent]
+
+    def settle(self):
+        """Tick as the thread would until nothing is left; return how long that took."""
+        began = self.clock.now
+        while (delay := self.publisher.tick()) is not None:
+            self.clock.now += delay
+        return self.clock.now - began
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_nothing_changed_nothing_sent(bench):
+    bench.feed = None
+    assert bench.publisher.tick() is None
+    assert bench.sent == []
+
+
+def test_at_rest_it_asks_not_to_be_woken(bench):
+    bench.feed.settled = True
+    bench.settle()
+    bench.sent.clear()
+    for _ in range(50):
+        bench.clock.now += 1.0
+        assert bench.publisher.tick() is None
+    assert bench.sent == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 0.08), st.integers(0, 200), st.booleans()), min_size=20, max_size=300
+    )
+)
+def test_never_more_than_ten_messages_in_any_second(wakes):
+    bench = Bench()
+    for gap, rows, urgent in wakes:
+        bench.clock.now += gap
+        bench.feed.rows += rows
+        bench.status["step"] += rows
+        if urgent:
+            bench.status["state"] = str(bench.clock.now)
+        bench.publisher.tick()
+    times = [at for at, _, _ in bench.sent]
+    for at in times:
+        assert sum(at <= other < at + 1.0 - 1e-9 for other in times) <= 10
+
+
+def test_a_busy_run_gets_all_three_kinds_at_their_rhythm(bench):
+    for i in range(1000):
+        bench.clock.now = i * 0.01
+        bench.feed.rows += 5
+        bench.status["step"] += 5
+        bench.publisher.tick()
+    count = Counter(bench.kinds())
+    assert 90 <= sum(count.values()) <= 101
+    assert 4 <= count["snapshot"] <= 6
+    assert 25 <= count["status"] <= 34
+    assert count["delta"] >= 55
+
+
+def test_deltas_are_numbered_without_a_gap(bench):
+    for i in range(200):
+        bench.clock.now = i * 0.05
+        bench.feed.rows += 3
+        bench.publisher.tick()
+    bench.feed.settled = True
+    bench.settle()
+    deltas = [value for _, kind, value in bench.sent if kind == "delta"]
+    assert [d["seq"] for d in deltas] == list(range(1, len(deltas) + 1))
+    assert sum(d["rows"] for d in deltas) == 600
+
+
+def test_a_change_that_a_person_waits_for_goes_at_once(bench):
+    bench.settle()
+    bench.clock.now = 10.0
+    bench.status["step"] = 1
+    bench.publisher.tick()
+    bench.clock.now = 10.11
+    bench.status["step"] = 2
+    assert bench.publisher.tick() == pytest.approx(0.19)
+    bench.status["state"] = "paused"
+    bench.publisher.tick()
+    assert bench.sent[-1] == (10.11, "status", {"state": "paused", "step": 2})
+
+
+def test_at_rest_the_last_rows_go_first_and_one_snapshot_holds_them(bench):
+    bench.settle()
+    bench.feed.rows = 7
+    bench.settle()
+    bench.feed.rows, bench.feed.settled = 4, True
+    bench.sent.clear()
+    assert bench.settle() <= 0.3
+    assert bench.kinds() == ["delta", "snapshot"]
+    assert bench.sent[-1][2]["seq"] == bench.sent[0][2]["seq"]
+
+
+def test_a_new_run_shows_its_snapshot_before_its_first_delta(bench):
+    bench.feed.rows = 3
+    bench.settle()
+    bench.feed = Feed(key=2, rows=5)
+    bench.sent.clear()
+    bench.settle()
+    assert bench.kinds()[:2] == ["snapshot", "delta"]
+    assert bench.sent[0][2] == {"key": 2, "seq": 0}
+
+
+def test_a_page_that_asks_gets_the_snapshot_again(bench):
+    bench.feed.settled = True
+    bench.settle()
+    bench.sent.clear()
+    bench.snapshots.ask()
+    bench.settle()
+    assert bench.kinds() == ["snapshot"]
+
+
+class Sends:
+    """An outlet that has something whenever it is told, on the real clock."""
+
+    def __init__(self, error=None):
+        self.todo = 0
+        self.done = threading.Semaphore(0)
+        self.error = error
+
+    def due(self, now):
+        return now if self.todo else math.inf
+
+    def send(self, now):
+        self.todo -= 1
+        self.done.release()
+        if self.error is not None:
+            raise self.error
+
+
+def test_its_thread_starts_with_the_first_wake_sleeps_and_ends():
+    outlet = Sends()
+    publisher = Publisher([outlet], spacing=0.001)
+    assert publisher._thread is None
+    for _ in range(3):
+        outlet.todo = 1
+        publisher.wake()
+        assert outlet.done.acquire(timeout=20)
+    thread = publisher._thread
+    publisher.close()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    publisher.wake()
+    assert publisher._thread is thread
+
+
+def test_a_message_that_fails_is_logged_once_and_others_go_on(caplog):
+    outlet = Sends(ValueError("no such buffer"))
+    publisher = Publisher([outlet], spacing=0.001)
+    for _ in range(3):
+        outlet.todo = 1
+        publisher.wake()
+        assert outlet.done.acquire(timeout=20)
+    publisher.close()
+    assert [r.message for r in caplog.records] == ["lrwidget could not update the view of a run"]

@@ -1,0 +1,210 @@
+"""The pictures for places without a front end: well-formed, self-contained, readable to all."""
+
+from __future__ import annotations
+
+import base64
+import re
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import nbconvert
+import nbformat
+import numpy as np
+import pytest
+
+from lrwidget import schedules
+from lrwidget.widget import ScheduleDesigner, _pictures
+from lrwidget.widget._static import Line, Mark, Panel, picture, rate_text, steps_text
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(text):
+    root = ET.fromstring(text)
+    assert root.tag == f"{SVG}svg"
+    return root
+
+
+def sweep(**changes):
+    rates = np.geomspace(1e-7, 10, 60)
+    smoothed = 2.3 - np.exp(-((np.log10(rates) + 2) ** 2))
+    values = {
+        "learning_rates": rates,
+        "losses": smoothed + 0.01,
+        "smoothed": smoothed,
+        "suggestions": {"valley": 1.9e-3, "slide": 3e-2},
+        "diverged_at": 8.0,
+        "low": 1e-7,
+        "high": 10.0,
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+RUN = {
+    "step": np.arange(5000),
+    "loss": np.exp(-np.arange(5000) / 1000),
+    "learning_rate": schedules.preset("one_cycle", peak_value=3e-3, steps=5000)(np.arange(5000)),
+}
+VALID = {"step": np.array([1000, 2000]), "loss": np.array([0.6, 0.5])}
+
+
+@pytest.mark.parametrize("name", schedules.names())
+def test_each_preset_is_drawn_within_the_picture(name):
+    schedule = schedules.preset(name, peak_value=3e-3, steps=2000)
+    root = parsed(_pictures.schedule_svg(schedule))
+    width, height = (float(v) for v in root.get("viewBox").split()[2:])
+    [path] = root.iter(f"{SVG}path")
+    points = np.array(re.findall(r"([\d.]+) ([\d.]+)", path.get("d")), dtype=float)
+    assert len(points) >= 100
+    assert (points >= 0).all()
+    assert (points <= [width, height]).all()
+
+
+def test_a_jump_is_drawn_as_a_jump():
+    schedule = schedules.preset("step", peak_value=0.1, steps=300)
+    [path] = parsed(_pictures.schedule_svg(schedule)).iter(f"{SVG}path")
+    points = re.findall(r"([\d.]+) ([\d.]+)", path.get("d"))
+    xs = [x for x, _ in points]
+    heights = {x: {y for other, y in points if other == x} for x in xs}
+    assert sum(len(ys) == 2 for ys in heights.values()) == 2
+
+
+def test_title_and_description_are_tied_to_the_picture():
+    schedule = schedules.preset("warmup_cosine", peak_value=3e-3, steps=2000)
+    root = parsed(_pictures.schedule_svg(schedule))
+    assert root.get("role") == "img"
+    by_id = {e.get("id"): e for e in root.iter() if e.get("id")}
+    title, description = (by_id[i] for i in root.get("aria-labelledby").split())
+    assert title.tag == f"{SVG}title"
+    assert title.text == "Learning-rate schedule · peak 3e-3 · 2\N{THIN SPACE}000 steps"
+    assert description.tag == f"{SVG}desc"
+    assert description.text == (
+        "Learning rate with a peak of 3e-3: linear over 100 steps, then cosine over "
+        "1\N{THIN SPACE}900 steps."
+    )
+
+
+def test_two_pictures_in_one_page_do_not_share_ids():
+    ids = [
+        set(re.findall(r'id="([^"]+)"', _pictures.schedule_svg(schedules.constant(rate, 100))))
+        for rate in (0.1, 0.2)
+    ]
+    assert not ids[0] & ids[1]
+
+
+def test_it_asks_for_nothing_from_outside_and_runs_nothing():
+    run = _pictures.run_panels(RUN, VALID, [Mark(x=9, label="×2")])
+    text = picture([_pictures.sweep_panel(sweep()), *run], title="t", description="d")
+    assert not re.search(r"url\(|href|<script|@import|on\w+=|<image|<foreignObject", text)
+    assert re.findall(r"https?://[^\"']+", text) == ["http://www.w3.org/2000/svg"]
+
+
+def test_text_is_text():
+    mark = Mark(x=1.0, label='<script>&"')
+    line = Line(x=np.arange(3), y=np.ones(3), label="<b>")
+    text = picture(
+        [Panel(x_title="<i>", y_title="&", lines=[line], marks=[mark])],
+        title="</title><script>",
+        description="</desc>",
+    )
+    root = parsed(text)
+    assert root.find(f"{SVG}title").text == "</title><script>"
+    assert not list(root.iter(f"{SVG}script"))
+
+
+def test_every_ink_has_a_light_attribute_and_a_dark_rule():
+    text = picture(
+        [_pictures.sweep_panel(sweep()), *_pictures.run_panels(RUN, VALID, [])],
+        title="t",
+        description="d",
+    )
+    style = parsed(text).find(f"{SVG}style").text
+    assert style.startswith("@media (prefers-color-scheme:dark)")
+    for element in parsed(text).iter():
+        for name in element.get("class", "").split():
+            attribute = "fill" if name.startswith("lrw-svg-f-") else "stroke"
+            assert element.get(attribute, "").startswith("#")
+            assert f".{name}{{{attribute}:#" in style
+
+
+def contrast(one, other):
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", ["_LIGHT", "_DARK"])
+@pytest.mark.parametrize("ink", ["fg", "muted"])
+def test_text_has_the_contrast_that_wcag_asks_for(palette, ink):
+    from lrwidget.widget import _static
+
+    colours = getattr(_static, palette)
+    assert contrast(colours[ink], colours["bg"]) >= 4.5
+
+
+@pytest.mark.parametrize("palette", ["_LIGHT", "_DARK"])
+@pytest.mark.parametrize("ink", ["s1", "s2", "s3", "s4"])
+def test_curves_and_their_labels_can_be_told_from_the_paper(palette, ink):
+    from lrwidget.widget import _static
+
+    colours = getattr(_static, palette)
+    assert contrast(colours[ink], colours["bg"]) >= 3.0
+
+
+def test_a_sweep_shows_rules_and_divergence_and_cuts_off_the_blow_up():
+    smoothed = sweep().smoothed.copy()
+    smoothed[-1] = 1e6
+    text = picture([_pictures.sweep_panel(sweep(smoothed=smoothed))], title="t", description="d")
+    words = [e.text for e in parsed(text).iter(f"{SVG}text")]
+    assert {"valley 1.9e-3", "slide 0.03", "diverged"} <= set(words)
+    assert not any("e+" in word or "1000000" in word for word in words)
+
+
+def test_a_run_shows_loss_validation_rate_and_edits():
+    panels = _pictures.run_panels(RUN, VALID, [Mark(x=2000, label="×0.5")])
+    text = picture(panels, title="t", description=_pictures.describe_run(RUN, "finished"))
+    words = {e.text for e in parsed(text).iter(f"{SVG}text")}
+    assert {"loss", "learning rate", "train", "validation", "×0.5"} <= words
+    assert "Training, finished, 5\N{THIN SPACE}000 steps" in text
+
+
+def test_losses_that_are_not_finite_leave_gaps():
+    loss = np.array([1.0, 2.0, np.nan, np.inf, 1.5, 1.0])
+    line = Line(x=np.arange(6), y=loss)
+    text = picture([Panel(x_title="x", y_title="y", lines=[line])], title="t", description="d")
+    [path] = parsed(text).iter(f"{SVG}path")
+    assert path.get("d").count("M") == 2
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [0.0, 0.0], [5.0], [-1.0, -1.0]])
+def test_odd_curves_still_make_a_picture(values):
+    line = Line(x=np.arange(len(values)), y=np.array(values, dtype=float), label="x")
+    for log in (False, True):
+        panel = Panel(x_title="x", y_title="y", lines=[line], y_log=log)
+        parsed(picture([panel], title="t", description="d"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.05, "0.05"), (3.2e-3, "3.2e-3"), (1e-2, "0.01"), (1e-7, "1e-7"), (10, "10")],
+)
+def test_rates_are_written_as_in_the_widget(value, text):
+    assert rate_text(value) == text
+
+
+def test_steps_have_thin_spaces():
+    assert steps_text(1234567) == "1\N{THIN SPACE}234\N{THIN SPACE}567"
+
+
+def test_nbconvert_shows_the_picture():
+    data, metadata = ScheduleDesigner()._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell("designer", outputs=[output])]
+    html, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
+    [source] = re.findall(r'<img[^>]* src="data:image/svg\+xml;base64,([^"]+)"', html)
+    assert parsed(base64.b64decode(source)).get("role") == "img"
