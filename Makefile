@@ -17,6 +17,8 @@ help:
 	@echo "make quick    the tests without those that start a browser or a kernel"
 	@echo "make check    linters, type checkers and import rules only"
 	@echo "make format   let the formatters rewrite what they can"
+	@echo "make notebooks  run the notebooks again and keep their outputs"
+	@echo "make bench    the benchmarks in their quick forms"
 	@echo "make watch    rebuild the front end at every change"
 	@echo "make clean    remove what was built and cached; make distclean: the environments too"
 
@@ -127,6 +129,23 @@ node-version:
 .PHONY: chromium
 chromium: $(STAMPS)/dev
 	@$(BIN)/python tests/browser/chromium.py --install
+
+# ------------------------------------------------------------------------ notebooks, benchmarks
+
+# Their outputs are committed: a picture of each widget, and no widget state.
+.PHONY: notebooks
+notebooks: $(STAMPS)/dev bundle
+	JAX_PLATFORMS=cpu $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.store_widget_state=False \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+# Minutes; `make bench QUICK=` takes the long forms, whose tables are committed.
+QUICK := --quick
+.PHONY: bench
+bench: $(STAMPS)/dev bundle
+	$(BIN)/python benchmarks/import_time.py $(QUICK)
+	$(BIN)/python benchmarks/loop.py $(QUICK)
+	$(BIN)/python benchmarks/sweep.py $(QUICK)
 
 # -------------------------------------------------------------------------------------- clearing
 

@@ -117,6 +117,8 @@ export function createDesignPanel(context) {
     signal,
   });
   const chain = h("p", { class: "lrw-chain", dataset: { lrw: "chain" } });
+  // The file for `path=` could not be read: said here, and nothing was lost.
+  const warned = h("p", { class: "lrw-error", role: "alert", dataset: { lrw: "warning" } });
   const yTitle = h("span", { class: "lrw-plot-title" });
   const element = h(
     "div",
@@ -129,6 +131,7 @@ export function createDesignPanel(context) {
       h("div", { class: "lrw-design-curve" }, yTitle, canvas.element, strip.element, note.element),
       inspector.element,
     ),
+    warned,
     chain,
     code.element,
   );
@@ -257,7 +260,9 @@ export function createDesignPanel(context) {
 
   function showDesign() {
     commits.adopt(design());
-    const { chain: links, saved } = design();
+    const { chain: links, saved, warning } = design();
+    setText(warned, warning ?? "");
+    warned.hidden = !warning;
     const text = chainText(links ?? []);
     setText(
       chain,

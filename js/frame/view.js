@@ -11,6 +11,7 @@ import { statusOf } from "../shared/status.js";
 import { createTheme } from "../shared/theme.js";
 import { readFind, readTrain } from "../shared/traits.js";
 import { createTrainPanel } from "../train/panel.js";
+import { keepKeys } from "./keys.js";
 import { createTabs } from "./tabs.js";
 
 /**
@@ -59,11 +60,10 @@ export function createView(hub, host, signal) {
   const { model, client, store } = hub;
   const root = h("div", {
     class: "lrw-root",
-    // JupyterLab's own keys must not fire while a person works in here.
-    dataset: { "lm-suppress-shortcuts": "true" },
     signal,
     on: { pointerenter: client.probe, focusin: client.probe },
   });
+  keepKeys(root, signal);
   // In the page before anything is measured.
   host.append(root);
   const live = liveRegion();

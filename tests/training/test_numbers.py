@@ -93,6 +93,11 @@ def linen_parts():
 PARTS = {"pytree": pytree_parts, "nnx": nnx_parts, "linen": linen_parts}
 
 
+def plain_adam(learning_rate):
+    """Adam whose constants are constants: only the rate can be injected."""
+    return optax.adam(learning_rate)
+
+
 @pytest.fixture(scope="module", params=PARTS)
 def parts(request):
     return PARTS[request.param]()
@@ -102,7 +107,7 @@ def parts(request):
     ("chain", "optimizer"),
     [
         (models.sgd(SCHEDULE), lambda learning_rate: optax.sgd(learning_rate)),
-        (models.adam(SCHEDULE), lambda learning_rate: optax.adam(learning_rate)),
+        (models.adam(SCHEDULE), plain_adam),
     ],
     ids=["sgd", "adam"],
 )
@@ -115,3 +120,14 @@ def test_equals_a_hand_written_loop_bit_for_bit(parts, chain, optimizer):
     np.testing.assert_array_equal(t.history.learning_rate, rates)
     np.testing.assert_array_equal(t.history.loss, losses)
     models.assert_equal(t.params, params)
+
+
+def test_adam_with_everything_live_equals_a_hand_written_loop(parts):
+    task, loss, params, state = parts
+    chain = models.adam(lrw.schedules.preset("warmup_cosine", peak_value=1e-3, steps=20))
+    rates = chain.rows(0, 20)[:, 0].astype(np.float32)
+    params, state, _ = hand_written(plain_adam, loss, params, state, rates)
+    t = lrw.Trainer(task, chain, steps=20)
+    t.run_sync()
+    assert len(t.runner.addresses) == 5
+    assert models.distance(t.params, params) <= 1e-6
