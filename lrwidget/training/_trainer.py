@@ -72,7 +72,7 @@ class Trainer(Results):
     live
         Addresses of the hyperparameters that can change; default all. Those left out are compiled
         in as the numbers that they are: with ``live=["learning_rate"]`` Adam is bit-equal to
-        ``optax.adam``, while with all of its constants injected the last bits differ.
+        ``optax.adam``, while with all of its constants injected the last bits may differ.
     valid_every
         Steps between validation passes, at least 1; default an epoch, or a twentieth of the run
         where the length of an epoch is not known. Needs validation data in the task. The last
