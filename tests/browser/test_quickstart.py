@@ -128,9 +128,12 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     root.locator(hook("train-start")).click()
     status = root.locator(hook("status"))
     expect(status).to_contain_text("training", timeout=60 * SECOND)
+    progress = root.locator(hook("progress"))
     waited = []
     for _ in range(10):
-        page.wait_for_timeout(250)  # the run goes on for a while between two pauses
+        # Some steps on between two pauses: the run is really under way.
+        position = progress.get_attribute("aria-valuenow")
+        expect(progress).not_to_have_attribute("aria-valuenow", position)
         started = time.perf_counter()
         root.locator(hook("train-pause")).click()
         expect(status).to_contain_text("paused")
