@@ -53,17 +53,12 @@ def _link(source: Source, link: Link, arguments: dict[str, str]) -> str:
     if by_injection:
         source.imports |= {"import optax", "import jax.numpy as jnp"}
         static = [f'"{h.name}"' for h in declaration.hyperparameters if h.name not in by_injection]
-        factory = "optax.inject_hyperparams" + "".join(
-            call(
-                "",
-                {
-                    "inner_factory": factory,
-                    "static_args": f"[{', '.join(static)}]",
-                    "hyperparam_dtype": "jnp.float32",
-                },
-                column=60,
-            )
-        )
+        wrapping = {
+            "inner_factory": factory,
+            "static_args": f"[{', '.join(static)}]",
+            "hyperparam_dtype": "jnp.float32",
+        }
+        factory = call("optax.inject_hyperparams", wrapping, column=60)
     return call(factory, arguments, column=12)
 
 

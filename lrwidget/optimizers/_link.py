@@ -44,8 +44,8 @@ class Link:
         declared = name if isinstance(name, Declaration) else find_declaration(name)
         takes = [h.name for h in declared.hyperparameters]
         _checks.known_keywords(f"the link {declared.name!r}", hyperparameters, takes)
-        missing = [h.name for h in declared.hyperparameters if h.required]
-        if missing := [name for name in missing if name not in hyperparameters]:
+        required = [h.name for h in declared.hyperparameters if h.required]
+        if missing := [name for name in required if name not in hyperparameters]:
             raise TypeError(f"the link {declared.name!r} must be given {', '.join(missing)}")
         values: dict[str, Any] = {}
         for hyperparameter in declared.hyperparameters:

@@ -48,10 +48,6 @@ class Source:
         """Add a function with its body's lines."""
         self._blocks.append(("\n".join([f"def {head}:", *(f"    {x}" for x in lines)]), True))
 
-    def block(self, text: str) -> None:
-        """Add text as it is."""
-        self._blocks.append((text, True))
-
     def schedule(self, schedule: Schedule, name: str, *, hold: bool = False) -> None:
         """Add the definition of `name` as the schedule."""
         check_identifier(name)
