@@ -118,7 +118,11 @@ export function createDesignPanel(context) {
   });
   const chain = h("p", { class: "lrw-chain", dataset: { lrw: "chain" } });
   // The file for `path=` could not be read: said here, and nothing was lost.
-  const warned = h("p", { class: "lrw-error", role: "alert", dataset: { lrw: "warning" } });
+  const warned = h("p", {
+    class: "lrw-error lrw-unread",
+    role: "alert",
+    dataset: { lrw: "warning" },
+  });
   const yTitle = h("span", { class: "lrw-plot-title" });
   const element = h(
     "div",
@@ -266,7 +270,9 @@ export function createDesignPanel(context) {
     const text = chainText(links ?? []);
     setText(
       chain,
-      [text && `chain:  ${text}`, saved && `saved in ${saved}`].filter(Boolean).join("   ·   "),
+      [text && `chain:  ${text}`, saved && !warning && `saved in ${saved}`]
+        .filter(Boolean)
+        .join("   ·   "),
     );
     chain.hidden = chain.textContent === "";
     showCode();
