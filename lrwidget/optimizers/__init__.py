@@ -1,44 +1,52 @@
-"""Optimizer chains as immutable data: links, their registry, the Optax bridge, the code writer."""
+"""Optimizer chains as immutable data: links, their registry, the Optax bridge, the code writer.
+
+Every kind of link has a function of its name here, such as `adamw` or `clip_by_global_norm`, which
+is made from its declaration; `names` lists them.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lrwidget.optimizers._chain import Chain, Injection, chain_of
+from lrwidget.optimizers._chain import Chain, chain_of
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
-from lrwidget.optimizers._link import (
-    Link,
-    adam,
-    adamw,
-    add_decayed_weights,
-    clip_by_global_norm,
-    make,
-    names,
-    sgd,
-)
+from lrwidget.optimizers._factories import custom, factory_of, make, names
+from lrwidget.optimizers._groups import ALL, Group, layerwise_decay
+from lrwidget.optimizers._injection import Injection
+from lrwidget.optimizers._link import Link
 
 __all__ = [
+    "ALL",
     "Chain",
     "Declaration",
+    "Group",
     "Hyperparameter",
     "Injection",
     "Link",
-    "adam",
-    "adamw",
-    "add_decayed_weights",
     "chain_of",
-    "clip_by_global_norm",
+    "custom",
+    "layerwise_decay",
     "make",
     "names",
-    "sgd",
+    "reports",
     "write_hyperparameters",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Loads Optax, which a designer that only draws does without.
+    # These load Optax, which a designer that only draws does without.
     if name == "write_hyperparameters":
         from lrwidget.optimizers._optax import write_hyperparameters
 
         return write_hyperparameters
-    raise AttributeError(f"module 'lrwidget.optimizers' has no attribute {name!r}")
+    if name == "reports":
+        from lrwidget.optimizers._reports import reports
+
+        return reports
+    if name.startswith("_"):
+        raise AttributeError(f"module 'lrwidget.optimizers' has no attribute {name!r}")
+    return factory_of(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *names()})

@@ -3,73 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget.optimizers._addresses import MULTIPLIER, bare, named, shortened
+from lrwidget.optimizers._assembly import first_of_its_own
 from lrwidget.optimizers._declaration import Hyperparameter
+from lrwidget.optimizers._groups import ALL, Group
+from lrwidget.optimizers._injection import Injection, keys_of
 from lrwidget.optimizers._link import Link
 from lrwidget.schedules import Schedule
 
-# The group of all parameters: the one that a chain has today.
-ALL = "all"
-
-
-@dataclasses.dataclass(frozen=True)
-class Injection:
-    """What to write into the state of a live chain, and how.
-
-    Attributes
-    ----------
-    addresses
-        The live hyperparameters: one for each column of a row.
-    keys
-        Their keys in the state's ``hyperparams``.
-    decays
-        The columns that are decay rates. Of these the state also holds one minus the value, which
-        float32 cannot subtract without an error that Adam shows.
-    """
-
-    addresses: tuple[str, ...]
-    keys: tuple[str, ...]
-    decays: tuple[int, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every key that is written: `keys`, then the complements."""
-        return (*self.keys, *map(self.complement, self.decays))
-
-    def complement(self, column: int) -> str:
-        """Return the key that holds one minus the decay rate of a column."""
-        return f"one_minus_{self.keys[column]}"
-
-    def columns(self, rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return rows of shape ``(n, len(addresses))`` as those to write, ``(n, len(names))``."""
-        rows = np.asarray(rows, np.float64)
-        return np.hstack([rows, 1.0 - rows[:, list(self.decays)]]).astype(np.float32)
+if TYPE_CHECKING:
+    from lrwidget.optimizers._warnings import ChainWarning
 
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Chain:
-    """An optimizer chain: links in the order in which the gradients pass them.
+    """An optimizer chain: links in the order in which the gradients pass them, and groups.
+
+    A wrapper such as ``multi_steps`` goes around all links after it.
 
     Every hyperparameter has an address, ``"adamw.learning_rate"``; where a chain holds two links of
-    one kind, the second is ``"clip_by_global_norm_2"``. Wherever an address is asked for, the bare
-    name does if it is unambiguous, and a group may stand before it: ``"all/adamw.weight_decay"``.
+    one kind, the second is ``"clip_by_global_norm_2"``. That of a group begins with its name:
+    ``"head/adamw.learning_rate"``, ``"head/multiplier"``. Wherever an address is asked for, the
+    bare name does if it is unambiguous; the links of all parameters (``"all/adamw.b1"``) go before
+    those of groups.
 
     Parameters
     ----------
     *links
         One or more links; see `lrwidget.optimizers`.
+    groups
+        Of parameters that are trained in another way; see `Group`.
 
     Raises
     ------
     TypeError
-        If a link is something else.
+        If a link or a group is something else.
     ValueError
-        If there are none.
+        If there is no link, a wrapper is the last link, two groups have one name, or groups have
+        chains of their own beside a link that needs all parameters at once.
 
     Examples
     --------
@@ -80,8 +57,9 @@ class Chain:
     """
 
     links: tuple[Link, ...]
+    groups: tuple[Group, ...] = ()
 
-    def __init__(self, *links: Link):
+    def __init__(self, *links: Link, groups: Iterable[Group] = ()):
         for link in links:
             if not isinstance(link, Link):
                 raise TypeError(
@@ -91,30 +69,68 @@ class Chain:
         if not links:
             raise ValueError("a chain must have at least one link, got none")
         object.__setattr__(self, "links", links)
+        object.__setattr__(self, "groups", _groups(groups))
+        self._check_order()
+
+    def _check_order(self) -> None:
+        for links in (self.links, *(group.links for group in self.groups)):
+            if links[-1].declaration.wraps:
+                raise ValueError(
+                    f"{links[-1].name} goes around the links after it, and there is none: put an "
+                    "optimizer after it"
+                )
+        if not any(group.own for group in self.groups):
+            return
+        first = first_of_its_own(self.links)
+        inside = [*self.links[first:], *(link for g in self.groups for link in g.links)]
+        for link in inside:
+            declared = link.declaration
+            if declared.evaluate or {"value_fn", "obj_fn", "grad"} & set(declared.needs):
+                raise ValueError(
+                    f"{link.name} needs all parameters at once, and cannot be in a chain whose "
+                    "groups have chains of their own: give the groups multipliers"
+                )
 
     @classmethod
-    def of(cls, *links: Link) -> Self:
+    def of(cls, *links: Link, groups: Iterable[Group] = ()) -> Self:
         """Return the chain of `links`."""
-        return cls(*links)
+        return cls(*links, groups=groups)
 
     def __repr__(self) -> str:
-        return f"Chain({', '.join(map(repr, self.links))})"
+        groups = f", groups={list(self.groups)!r}" if self.groups else ""
+        return f"Chain({', '.join(map(repr, self.links))}{groups})"
 
     # ---- hyperparameters by address -----------------------------------------------------------
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The links' names, numbered from the second of a kind on."""
-        seen: dict[str, int] = {}
-        labels = []
-        for link in self.links:
-            seen[link.name] = seen.get(link.name, 0) + 1
-            labels.append(link.name if seen[link.name] == 1 else f"{link.name}_{seen[link.name]}")
-        return tuple(labels)
-
     def labelled(self) -> Iterator[tuple[str, Link]]:
-        """Yield each link with its label."""
-        return zip(self.labels, self.links, strict=True)
+        """Yield each link with its label, those of groups after those of all parameters.
+
+        The label is the link's name, numbered from the second of a kind on, behind its group's.
+        """
+        for group in (ALL, *(group.name for group in self.groups)):
+            yield from self.labelled_in(group)
+
+    def labelled_in(self, group: str) -> Iterator[tuple[str, Link]]:
+        """Yield the links of one group, or of ``"all"``, with their labels."""
+        return zip(self._labels(group), self._links(group), strict=True)
+
+    def _labels(self, group: str) -> Iterator[str]:
+        seen: dict[str, int] = {}
+        prefix = "" if group == ALL else f"{group}/"
+        for link in self._links(group):
+            number = seen[link.name] = seen.get(link.name, 0) + 1
+            yield f"{prefix}{link.name}" if number == 1 else f"{prefix}{link.name}_{number}"
+
+    def _links(self, group: str) -> tuple[Link, ...]:
+        return self.links if group == ALL else self.group(group).links
+
+    def group(self, name: str) -> Group:
+        """Return the group called `name`; ValueError if there is none."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        there = ", ".join([ALL, *(group.name for group in self.groups)])
+        raise ValueError(f"the group of an address must be one of {there}; got {name!r}")
 
     def addresses(self) -> tuple[str, ...]:
         """Return the address of every live hyperparameter, in order."""
@@ -126,7 +142,8 @@ class Chain:
         Parameters
         ----------
         address
-            ``"adamw.learning_rate"``, ``"all/adamw.learning_rate"`` or ``"learning_rate"``.
+            ``"adamw.learning_rate"``, ``"all/adamw.learning_rate"``, ``"learning_rate"``,
+            ``"head/learning_rate"`` or ``"head/multiplier"``.
         static
             Whether hyperparameters that cannot change while training are found as well.
 
@@ -139,13 +156,17 @@ class Chain:
         """
         if not isinstance(address, str):
             raise TypeError(f"an address must be a str such as 'learning_rate', got {address!r}")
-        group, slash, name = address.rpartition("/")
-        if slash and group != ALL:
-            raise ValueError(f"the group of an address must be {ALL!r}, got {group!r}")
         known = self._all() if static else self.addresses()
-        if name in known:
-            return name
-        found = [a for a in known if a.rpartition(".")[2] == name]
+        said, slash, name = address.rpartition("/")
+        if slash and said != ALL:
+            group = self.group(said)
+            if name == "multiplier" and not group.own:
+                name = MULTIPLIER
+            found = named(known, name, said)
+        else:
+            found = named(known, name, ALL)
+            if not slash and not found:
+                found = [a for a in known if bare(a) == name]
         if len(found) == 1:
             return found[0]
         if found:
@@ -156,14 +177,11 @@ class Chain:
         )
 
     def short(self, address: str) -> str:
-        """Return the bare name of a live hyperparameter where it is unambiguous, else its address.
+        """Return the shortest form of a live hyperparameter's address that means it and no other.
 
-        These are the columns of a history.
+        These are the columns of a history: ``"learning_rate"``, ``"head/multiplier"``.
         """
-        address = self.resolve(address)
-        name = address.rpartition(".")[2]
-        bare = [a.rpartition(".")[2] for a in self.addresses()]
-        return name if bare.count(name) == 1 else address
+        return shortened(self.addresses())[self.resolve(address)]
 
     def value(self, address: str) -> Any:
         """Return the number or `Schedule` at an address."""
@@ -176,9 +194,19 @@ class Chain:
         return dict(self.labelled())[label].declaration.hyperparameter(name)
 
     @property
+    def rate(self) -> str | None:
+        """The address of the learning rate of all parameters; None if there is not just one."""
+        rates = [
+            f"{label}.{link.declaration.rate}"
+            for label, link in self.labelled_in(ALL)
+            if link.declaration.rate in link.live()
+        ]
+        return rates[0] if len(rates) == 1 else None
+
+    @property
     def learning_rate(self) -> float | Schedule:
-        """The chain's one learning rate."""
-        rate: float | Schedule = self.value("learning_rate")
+        """The learning rate of all parameters; ValueError if the chain has none, or several."""
+        rate: float | Schedule = self.value(self.rate or "learning_rate")
         return rate
 
     def replace(self, mapping: Mapping[str, Any] | None = None, /, **by_name: Any) -> Self:
@@ -200,9 +228,17 @@ class Chain:
         for address, value in {**(mapping or {}), **by_name}.items():
             label, _, name = self.resolve(address, static=True).rpartition(".")
             changes.setdefault(label, {})[name] = value
-        return type(self)(
-            *(link.replace(**changes.get(label, {})) for label, link in self.labelled())
+        return self._mapped(
+            lambda label, link: link.replace(**changes[label]) if label in changes else link
         )
+
+    def _mapped(self, change: Callable[[str, Link], Link]) -> Self:
+        links = [change(label, link) for label, link in self.labelled_in(ALL)]
+        groups = [
+            group.with_links([change(label, link) for label, link in self.labelled_in(group.name)])
+            for group in self.groups
+        ]
+        return type(self)(*links, groups=groups)
 
     def _all(self) -> tuple[str, ...]:
         return tuple(
@@ -249,10 +285,46 @@ class Chain:
 
         Two chains that differ only in live numbers and schedules have the same structure.
         """
-        return tuple(
-            (link.name, tuple(link.live()), tuple((k, _key(v)) for k, v in link.static().items()))
-            for link in self.links
+        links = tuple(
+            (label, _kind(link), tuple(link.live()), _statics(link))
+            for label, link in self.labelled()
         )
+        groups = tuple((g.name, g.own, g.paths, g.kinds, _key(g.mask)) for g in self.groups)
+        return (links, groups)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The keywords that ``update`` needs beside the parameters, such as ``value``."""
+        return frozenset(need for _, link in self.labelled() for need in link.declaration.needs)
+
+    def reports(self) -> tuple[str, ...]:
+        """Return what the links' states tell at each step, as addresses ``"prodigy.estim_lr"``."""
+        return tuple(
+            f"{label}.{name}"
+            for label, link in self.labelled()
+            for name in link.declaration.reports
+        )
+
+    def warnings(self) -> list[ChainWarning]:
+        """Return what is known to be wrong with this combination of links, with the reasons."""
+        from lrwidget.optimizers._warnings import warnings_of
+
+        return warnings_of(self)
+
+    def eval_params(self, opt_state: Any, params: Any) -> Any:
+        """Return the parameters to evaluate with; mostly those that are trained.
+
+        Parameters
+        ----------
+        opt_state
+            The state of ``to_optax()`` or ``live()``.
+        params
+            The parameters that are trained. ``schedule_free`` evaluates at an average of them,
+            ``lookahead`` at its slow weights.
+        """
+        from lrwidget.optimizers._optax import evaluated
+
+        return evaluated(self, opt_state, params)
 
     def to_optax(self) -> Any:
         """Return the chain as a plain ``optax.GradientTransformation``, schedules inside."""
@@ -292,11 +364,11 @@ class Chain:
     def injection(self, addresses: Iterable[str] | None = None) -> Injection:
         """Return what to write into the state of ``live(addresses)`` at each step."""
         chosen = self.live_addresses(addresses)
-        keys = tuple(self.short(address).replace(".", "_") for address in chosen)
+        keys = keys_of([self.short(address) for address in chosen])
         decays = tuple(i for i, a in enumerate(chosen) if self.hyperparameter(a).decay)
         return Injection(chosen, keys, decays)
 
-    def to_code(self, name: str = "optimizer", *, hold: bool = False) -> str:
+    def to_code(self, name: str = "optimizer", *, hold: bool = False, live: bool = False) -> str:
         """Return the chain and its schedules as Python source that needs Optax and JAX alone.
 
         Parameters
@@ -305,15 +377,19 @@ class Chain:
             The name that the source gives to the optimizer: a Python identifier.
         hold
             Whether schedules must hold their last value past their end; see `Schedule.to_code`.
+        live
+            Whether the numbers that are written out are injected with
+            ``optax.inject_hyperparams``, so that they can change while training. Schedules are
+            then for the loop to read: ``hyperparameters(step)`` gives what to write.
 
         Raises
         ------
         ValueError
-            If the chain holds a mask that is not a function which an import can find.
+            If the chain holds an object that is not a function which an import can find.
         """
-        from lrwidget.optimizers._code import write_chain
+        from lrwidget.optimizers._code import write_chain, write_live
 
-        return write_chain(self, name, hold=hold)
+        return write_live(self, name, hold=hold) if live else write_chain(self, name, hold=hold)
 
     def to_json(self) -> str:
         """Return the chain as JSON text with its schema and version.
@@ -321,7 +397,7 @@ class Chain:
         Raises
         ------
         ValueError
-            If the chain holds a mask, which JSON cannot.
+            If the chain holds a function, a mask or a custom link, which JSON cannot.
         """
         from lrwidget.optimizers._json import to_json
 
@@ -332,21 +408,14 @@ class Chain:
         """Return the chain that `to_json` wrote; a ValueError says where it cannot be read."""
         from lrwidget.optimizers._json import from_json
 
-        return cls(*from_json(text))
+        links, groups = from_json(text)
+        return cls(*links, groups=groups)
 
     def to_parts(self) -> list[dict[str, Any]]:
-        """Return the chain as plain JSON data for a front end that shows it."""
-        return [
-            {
-                "link": link.name,
-                "label": label,
-                "hyperparameters": [
-                    _shown(f"{label}.{h.name}", h, link[h.name])
-                    for h in link.declaration.hyperparameters
-                ],
-            }
-            for label, link in self.labelled()
-        ]
+        """Return the links of all parameters as plain JSON data for a front end that shows them."""
+        from lrwidget.optimizers._parts import links_shown
+
+        return links_shown(self)
 
 
 def chain_of(value: Any, name: str = "chain") -> Chain:
@@ -361,27 +430,24 @@ def chain_of(value: Any, name: str = "chain") -> Chain:
     return value
 
 
-def _shown(address: str, hyperparameter: Hyperparameter, value: Any) -> dict[str, Any]:
-    live = hyperparameter.kind == "number" and value is not None
-    scheduled = isinstance(value, Schedule)
-    if scheduled:
-        shown = None
-    elif hyperparameter.kind == "mask" and value is not None:
-        shown = "set"
-    else:
-        shown = value
-    declared = {
-        k: getattr(hyperparameter, k) for k in ("low", "high", "low_open", "high_open", "help")
-    }
-    return {
-        "address": address,
-        "name": hyperparameter.name,
-        "value": shown,
-        "default": not (scheduled or hyperparameter.required) and value == hyperparameter.default,
-        "scheduled": scheduled,
-        "live": live,
-        **declared,
-    }
+def _groups(groups: Iterable[Group]) -> tuple[Group, ...]:
+    groups = tuple(groups)
+    for group in groups:
+        if not isinstance(group, Group):
+            raise TypeError(f"groups must be lrwidget.optimizers.Group objects, got {group!r}")
+    names = [group.name for group in groups]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"groups must have names of their own, got {name!r} twice")
+    return groups
+
+
+def _kind(link: Link) -> Any:
+    return link.name if link.declaration.registered else _key(link.declaration.factory)
+
+
+def _statics(link: Link) -> tuple[Any, ...]:
+    return tuple((name, _key(value)) for name, value in link.static().items())
 
 
 def _key(value: Any) -> Any:

@@ -44,7 +44,13 @@ def document(schema: str, version: int, content: Mapping[str, Any]) -> str:
     return json.dumps({"schema": schema, "version": version, **content}, allow_nan=False)
 
 
-def parse_document(text: Any, schema: str, version: int, keys: set[str]) -> dict[str, Any]:
+def parse_document(
+    text: Any,
+    schema: str,
+    version: int,
+    keys: set[str],
+    optional: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
     """Return the content of JSON text written by `document`, its schema and version checked."""
     if not isinstance(text, str):
         raise TypeError(f"the JSON text of {schema} must be a str, got {type(text).__name__}")
@@ -52,7 +58,7 @@ def parse_document(text: Any, schema: str, version: int, keys: set[str]) -> dict
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the JSON text of {schema} cannot be read: {error}") from None
-    content = fields(schema, content, {"schema", "version", *keys})
+    content = fields(schema, content, {"schema", "version", *keys}, optional)
     if content["schema"] != schema:
         raise ValueError(f"schema must be {schema!r}, got {content['schema']!r}")
     if content["version"] != version:

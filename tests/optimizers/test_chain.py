@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-import inspect
 import pickle
 
 import jax
@@ -156,7 +155,11 @@ def test_structure_changes_with_what_recompiles_and_only_with_that():
 
 def test_a_second_link_of_a_kind_is_numbered_and_its_bare_name_ambiguous():
     chain = CHAINS["two of a kind"]
-    assert chain.labels == ("clip_by_global_norm", "clip_by_global_norm_2", "sgd")
+    assert tuple(label for label, _ in chain.labelled()) == (
+        "clip_by_global_norm",
+        "clip_by_global_norm_2",
+        "sgd",
+    )
     assert chain.short("clip_by_global_norm_2.max_norm") == "clip_by_global_norm_2.max_norm"
     with pytest.raises(ValueError, match="'max_norm' is ambiguous: it may be clip_by_global_norm"):
         chain.resolve("max_norm")
@@ -253,19 +256,6 @@ optimizer = optax.chain(
 
 
 @pytest.mark.parametrize("name", lrw.optimizers.names())
-def test_a_declaration_matches_the_installed_optax(name):
-    declaration = _registry.declaration(name)
-    signature = inspect.signature(declaration.factory).parameters
-    # Types of accumulators are left to Optax: they are neither live nor a learning-rate question.
-    known = [p for p in signature if p not in ("mu_dtype", "accumulator_dtype")]
-    assert [h.name for h in declaration.hyperparameters] == known
-    for h in declaration.hyperparameters:
-        default = signature[h.name].default
-        assert h.required == (default is inspect.Parameter.empty)
-        assert h.required or h.default == default
-
-
-@pytest.mark.parametrize("name", lrw.optimizers.names())
 def test_a_link_by_name_equals_its_factory(name):
     required = [h for h in _registry.declaration(name).hyperparameters if h.required]
     arguments = {h.name: h.default for h in required}
@@ -274,7 +264,7 @@ def test_a_link_by_name_equals_its_factory(name):
 
 def test_an_optimizer_of_another_package_is_a_link_like_our_own(monkeypatch):
     lion = Declaration(
-        name="lion",
+        name="my_lion",
         module="optax",
         function="lion",
         hyperparameters=(
@@ -283,11 +273,11 @@ def test_an_optimizer_of_another_package_is_a_link_like_our_own(monkeypatch):
         ),
         help="",
     )
-    entry = type("Entry", (), {"name": "lion", "load": lambda _: lion})()
+    entry = type("Entry", (), {"name": "my_lion", "load": lambda _: lion})()
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
     _registry.declarations.cache_clear()
     try:
-        chain = lrw.Chain.of(lrw.optimizers.make("lion", learning_rate=1e-3))
+        chain = lrw.Chain.of(lrw.optimizers.make("my_lion", learning_rate=1e-3))
         assert lrw.Chain.from_json(chain.to_json()) == chain
         assert distance(trained(executed(chain.to_code()))[0], trained(optax.lion(1e-3))[0]) == 0.0
     finally:
@@ -306,7 +296,10 @@ CASES = [
     (lambda: lrw.optimizers.adam(0.1, b2=1.5), r"b2 must be .* < 1, got 1\.5"),
     (lambda: lrw.optimizers.adam(0.1, b1=lrw.schedules.constant(2.0)), "b1 must be .* got 2.0"),
     (lambda: lrw.optimizers.adamw(0.1, weight_decay=-1), "weight_decay must be .* got -1"),
-    (lambda: lrw.optimizers.adamw(0.1, mask=0.5), r"mask must be None, a pytree .* got 0\.5"),
+    (
+        lambda: lrw.optimizers.adamw(0.1, mask=0.5),
+        r"mask must be None, a bool, a pytree .* got 0\.5",
+    ),
     (lambda: lrw.optimizers.clip_by_global_norm(0), "max_norm must be a finite number > 0, got 0"),
     (lambda: lrw.optimizers.make("adamm", learning_rate=1), "link must be .*did you mean 'adam"),
     (lambda: lrw.optimizers.make("adam"), "the link 'adam' must be given learning_rate"),
@@ -315,7 +308,10 @@ CASES = [
     (lrw.Chain.of, "at least one link, got none"),
     (lambda: lrw.Chain.of(optax.sgd(0.1)), "must be made of links"),
     (lambda: CHAIN.resolve("learning_rat"), "an address must be one of .*; got 'learning_rat'"),
-    (lambda: CHAIN.resolve("body/adamw.b1"), "the group of an address must be 'all', got 'body'"),
+    (
+        lambda: CHAIN.resolve("body/adamw.b1"),
+        "the group of an address must be one of all; got 'body'",
+    ),
     (lambda: CHAIN.resolve(3), "an address must be a str .* got 3"),
     (lambda: CHAIN.resolve("mask"), "an address must be one of .*; got 'mask'"),
     (lambda: CHAIN.replace(learning_rate=-1), "learning_rate must be .* got -1"),

@@ -66,13 +66,20 @@ class Source:
             previous_is_function = is_function
         return text
 
-    def assign(self, name: str, expression: str) -> None:
-        """Add ``name = expression``."""
-        self._blocks.append((f"{name} = {expression}", False))
+    def assign(self, name: str, expression: str, *, comment: str = "") -> None:
+        """Add ``name = expression``, behind a line of comment if there is one."""
+        lines = [*filter(None, [comment]), f"{name} = {expression}"]
+        self._blocks.append(("\n".join(lines), False))
 
-    def function(self, head: str, *lines: str) -> None:
+    def function(self, head: str, *lines: str, decorator: str = "") -> None:
         """Add a function with its body's lines."""
-        self._blocks.append(("\n".join([f"def {head}:", *(f"    {x}" for x in lines)]), True))
+        body = [f"    {line}" if line else "" for line in lines]
+        text = "\n".join([*filter(None, [decorator]), f"def {head}:", *body])
+        self._blocks.append((text, True))
+
+    def has(self, function: str) -> bool:
+        """Return whether a function of this name has been added."""
+        return any(block.startswith(f"def {function}(") for block, _ in self._blocks)
 
     def schedule(self, schedule: Schedule, name: str, *, hold: bool = False) -> None:
         """Add the definition of `name` as the schedule."""
@@ -93,7 +100,7 @@ class Source:
                     for i, inner in enumerate(programs, start=1)
                 ]
                 self.imports.add("import optax")
-                borders = _bracketed("[", list(map(str, boundaries)), "]", len("    boundaries="))
+                borders = bracketed("[", list(map(str, boundaries)), "]", len("    boundaries="))
                 arguments = {"schedules": listed(parts), "boundaries": borders}
                 self.assign(name, call("optax.join_schedules", arguments))
             case _:
@@ -253,15 +260,16 @@ def _laid_out(lines: list[str]) -> list[str]:
 def call(function: str, arguments: Mapping[str, str], *, column: int = 0) -> str:
     """Return a call with keyword arguments, on one line if it fits behind `column` characters."""
     inner = [f"{name}={value}" for name, value in arguments.items()]
-    return _bracketed(f"{function}(", inner, ")", column)
+    return bracketed(f"{function}(", inner, ")", column)
 
 
 def listed(items: list[str]) -> str:
     """Return a list, an item a line."""
-    return _bracketed("[", items, "]", _WIDTH)
+    return bracketed("[", items, "]", _WIDTH)
 
 
-def _bracketed(head: str, items: list[str], tail: str, column: int) -> str:
+def bracketed(head: str, items: list[str], tail: str, column: int = 0) -> str:
+    """Return items in brackets, on one line if that fits behind `column` characters."""
     flat = head + ", ".join(items) + tail
     # One character more than the width allows for the comma that may follow.
     if column + len(flat) < _WIDTH and "\n" not in flat:
@@ -290,7 +298,7 @@ def _argument(value: Any, *, column: int) -> str:
         for key, item in value.items():
             head = f'"{key}": ' if isinstance(key, str) else f"{key}: "
             items.append(head + _argument(item, column=column + 4 + len(head)))
-        return _bracketed("{", items, "}", column)
+        return bracketed("{", items, "}", column)
     if isinstance(value, Sequence):
         return listed([_argument(item, column=column + 4) for item in value])
     return number(value)

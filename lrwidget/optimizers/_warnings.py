@@ -1,0 +1,178 @@
+"""Combinations of links that are known to be wrong, each with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from lrwidget.optimizers._groups import ALL
+from lrwidget.optimizers._link import Link
+from lrwidget.schedules import Schedule
+
+if TYPE_CHECKING:
+    from lrwidget.optimizers._chain import Chain
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainWarning:
+    """What is known to be wrong.
+
+    Attributes
+    ----------
+    label
+        The link that it is about, as in addresses; empty for the chain as a whole.
+    text
+        What is wrong, why, and what to do.
+    """
+
+    label: str
+    text: str
+
+
+Labelled = list[tuple[str, Link]]
+Found = Iterator[tuple[str, str]]
+
+_ON_GRADIENTS = (
+    "adaptive_grad_clip",
+    "centralize",
+    "clip",
+    "clip_by_block_rms",
+    "clip_by_global_norm",
+    "zero_nans",
+)
+_DECAYS = ("weight_decay", "weight_decay_rate")
+
+
+def warnings_of(chain: Chain) -> list[ChainWarning]:
+    """Return the warnings about a chain, in the order of its links."""
+    found: list[ChainWarning] = []
+    for group in (ALL, *(g.name for g in chain.groups if g.own)):
+        links = list(chain.labelled_in(group))
+        for rule in _RULES:
+            found += [ChainWarning(*each) for each in rule(links)]
+    found += [ChainWarning(*each) for each in _groups(chain)]
+    order = [label for label, _ in chain.labelled()]
+    return sorted(found, key=lambda w: order.index(w.label) if w.label in order else -1)
+
+
+_DECAY_AFTER_RATE = (
+    "weight decay after the learning rate: the update has its sign and its size by now, so that "
+    "weights would grow by their whole share at each step. Put it before the optimizer, or use one "
+    "with weight_decay such as adamw."
+)
+_AFTER_OPTIMIZER = (
+    "{name} after the optimizer works on steps, not on gradients: put it before the optimizer."
+)
+_TWO_RATES = (
+    "a second learning rate after that of {first}: the two multiply, and both turn the step round, "
+    "so that it goes uphill. Keep one."
+)
+_NO_RATE = (
+    "no link has a learning rate, and nothing turns the gradient downhill: add an optimizer, or "
+    "scale_by_learning_rate at the end."
+)
+_ONE = (
+    "{name} finds the size of the steps itself, and its learning rate multiplies that: 1 is right, "
+    "and a schedule should peak at 1, not {value}."
+)
+_VALIDATION = (
+    "{name} waits for validation losses: the task needs validation data, and a loop of your own "
+    "passes valid_value= to update, NaN where there is no new one."
+)
+_BEFORE_OPTIMIZER = "{name} scales the step that the optimizer takes: put it after the optimizer."
+_TWICE = "weights decay here and in {first}: keep one of the two."
+_LIMIT = (
+    "after {limit} bad steps in a row apply_if_finite lets the next one through, and the weights "
+    "become NaN: the trainer stops there, a loop of your own has to look."
+)
+_MOMENTUM = (
+    "schedule_free has a momentum of its own (b1), and that of {name} comes on top: set it to 0 "
+    "there."
+)
+_MULTIPLIED = (
+    "multipliers of groups change what {name} believes it has done, since its averages are in its "
+    "state: wrap an optimizer with schedule_free instead."
+)
+
+
+def _ends_with_rate(link: Link) -> bool:
+    """Return whether a link's updates are steps: downhill, and of the learning rate's size."""
+    return bool(link.declaration.rate) and link.declaration.category != "wrapper"
+
+
+def _after(links: Labelled) -> Labelled:
+    """Return the links after the first that has a learning rate."""
+    for i, (_, link) in enumerate(links):
+        if _ends_with_rate(link):
+            return links[i + 1 :]
+    return []
+
+
+def _order(links: Labelled) -> Found:
+    for label, link in _after(links):
+        if link.name == "add_decayed_weights":
+            yield label, _DECAY_AFTER_RATE
+        elif link.name in _ON_GRADIENTS:
+            yield label, _AFTER_OPTIMIZER.format(name=link.name)
+    for i, (label, link) in enumerate(links):
+        before = any(_ends_with_rate(each) for _, each in links[:i])
+        if link.declaration.category == "adaptive" and not before:
+            yield label, _BEFORE_OPTIMIZER.format(name=link.name)
+
+
+def _rates(links: Labelled) -> Found:
+    rates = [label for label, link in links if _ends_with_rate(link)]
+    for label in rates[1:]:
+        yield label, _TWO_RATES.format(first=rates[0])
+    blocks = any(link.declaration.category == "update" for _, link in links)
+    optimizers = any(link.declaration.category in ("optimizer", "free") for _, link in links)
+    if blocks and not rates and not optimizers:
+        yield "", _NO_RATE
+
+
+def _expected_one(links: Labelled) -> Found:
+    for label, link in links:
+        declared = link.declaration
+        rate = link[declared.rate] if declared.expects_one else None
+        if isinstance(rate, Schedule):
+            # A curve with the peak 1 is what the authors of these optimizers use themselves.
+            if not 0.5 <= rate.peak_value <= 2.0:
+                value = f"a curve up to {rate.peak_value:.3g}"
+                yield label, _ONE.format(name=link.name, value=value)
+        elif rate is not None and not 0.1 <= rate <= 10.0:
+            yield label, _ONE.format(name=link.name, value=f"{rate:.3g}")
+
+
+def _loss(links: Labelled) -> Found:
+    for label, link in links:
+        if link.hyperparameters.get("monitor") == "valid":
+            yield label, _VALIDATION.format(name=link.name)
+        if link.name == "apply_if_finite":
+            yield label, _LIMIT.format(limit=link["max_consecutive_errors"])
+
+
+def _twice(links: Labelled) -> Found:
+    decaying = [
+        label
+        for label, link in links
+        if any(link.hyperparameters.get(name) not in (None, 0.0) for name in _DECAYS)
+    ]
+    for label in decaying[1:]:
+        yield label, _TWICE.format(first=decaying[0])
+    for i, (label, link) in enumerate(links):
+        inner = links[i + 1 :] if link.name == "schedule_free" else []
+        for _, each in inner:
+            if any(each.hyperparameters.get(name) for name in ("momentum", "b1", "beta")):
+                yield label, _MOMENTUM.format(name=each.name)
+
+
+def _groups(chain: Chain) -> Found:
+    if all(group.own for group in chain.groups):
+        return
+    for label, link in chain.labelled_in(ALL):
+        if link.name.startswith("schedule_free_"):
+            yield label, _MULTIPLIED.format(name=link.name)
+
+
+_RULES: tuple[Callable[[Labelled], Found], ...] = (_order, _rates, _expected_one, _loss, _twice)
