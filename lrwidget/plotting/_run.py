@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from lrwidget.training import History, Trainer
+    from lrwidget.training import History
+    from lrwidget.training._controls import Controls
 
 Array: TypeAlias = NDArray[np.floating]
 
@@ -43,15 +44,16 @@ _RATE = "learning_rate"
 
 
 def plot_run(
-    trainer_or_history: Trainer | History, axes: Sequence[Axes] | None = None
+    trainer_or_history: Controls | History, axes: Sequence[Axes] | None = None
 ) -> tuple[Axes, Axes]:
     """Draw a run: the loss above, the learning rate below.
 
     Parameters
     ----------
     trainer_or_history
-        A `Trainer`, at any moment of its run, or a `History`. A trainer also shows the learning
-        rate that is still to come, dashed, and the steps at which commands changed the run.
+        A `Trainer` or `LiveControl`, at any moment of its run, or a `History`. The first two also
+        show the learning rate that is still to come, dashed, and the steps at which commands
+        changed the run.
     axes
         Two matplotlib axes to draw into; by default those of a new figure, one above the other.
 
@@ -153,7 +155,7 @@ def _draw_rates(ax: Axes, history: History) -> None:
         ax.legend(frameon=False, labelcolor="linecolor", handlelength=1.2)
 
 
-def _draw_future(ax: Axes, trainer: Trainer) -> None:
+def _draw_future(ax: Axes, trainer: Controls) -> None:
     if trainer.position >= trainer.steps:
         return
     for colour, column in _rate_columns(trainer.history).items():
@@ -170,7 +172,7 @@ def _rate_columns(history: History) -> dict[str, str]:
     return dict(zip(SERIES, columns, strict=False))
 
 
-def _draw_edits(axes: Sequence[Axes], trainer: Trainer) -> None:
+def _draw_edits(axes: Sequence[Axes], trainer: Controls) -> None:
     steps = {entry.step for entry in trainer.journal if entry.address is not None}
     for ax in axes:
         for step in steps:

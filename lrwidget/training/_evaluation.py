@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,11 @@ class Evaluator:
             total = self._batch(total, params, state, batch, np.float32(size))
             examples += size
         return total, examples
+
+    def loss(self, started: tuple[jax.Array, int]) -> jax.Array | float:
+        """Return the mean loss of a pass, still on the device; NaN where no measure is ``loss``."""
+        total, examples = started
+        return total[self.names.index("loss")] / examples if "loss" in self.names else math.nan
 
     def read(self, started: tuple[jax.Array, int]) -> dict[str, float]:
         """Wait for a pass and return its means by name."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget import _checks
+from lrwidget.optimizers._addresses import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,18 +111,22 @@ class History(Table):
     """One row for each step of a run.
 
     Columns: ``step`` (from 0), ``loss`` and the loss function's metrics (of that step's batch,
-    before its update), and each live hyperparameter as it was applied. A hyperparameter goes by
-    its bare name, ``history.learning_rate``, where no other column has it; its full address
-    always works, ``history["adamw.learning_rate"]``.
+    before its update), what the chain's links tell of themselves, each live hyperparameter as it
+    was applied, and the effective learning rates of groups and under adaptive links. A
+    hyperparameter goes by its bare name, ``history.learning_rate``, where no other column has it,
+    that of a group by ``history["head/learning_rate"]``; its full address always works,
+    ``history["adamw.learning_rate"]``.
 
     Parameters
     ----------
     measures
-        ``"loss"`` and the metrics, in order.
+        ``"loss"``, the metrics and the reports of links, in order.
     addresses
         The full addresses of the live hyperparameters, in order.
     valid
         The measures of the validation passes; empty without validation.
+    derived
+        The columns that are computed from these.
 
     Attributes
     ----------
@@ -130,16 +135,19 @@ class History(Table):
         mean over all of the validation data.
     """
 
-    def __init__(self, measures: Sequence[str], addresses: Sequence[str], valid: Sequence[str]):
-        columns = dict.fromkeys([*measures, *addresses], np.float32)
+    def __init__(
+        self,
+        measures: Sequence[str],
+        addresses: Sequence[str],
+        valid: Sequence[str],
+        derived: Sequence[str] = (),
+    ):
+        columns = dict.fromkeys([*measures, *addresses, *derived], np.float32)
         super().__init__({"step": np.int64, **columns})
         self.valid = Table({"step": np.int64, **dict.fromkeys(valid, np.float32)})
-        bare = [address.rpartition(".")[2] for address in addresses]
         taken = {"step", *measures}
         self._bare = {
-            name: address
-            for name, address in zip(bare, addresses, strict=True)
-            if bare.count(name) == 1 and name not in taken
+            name: address for address, name in shortened(addresses).items() if name not in taken
         }
         shown = {address: name for name, address in self._bare.items()}
         self._names = tuple(shown.get(key, key) for key in self._columns)

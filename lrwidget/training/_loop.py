@@ -8,38 +8,31 @@ waits for the host and a command never waits for more than two chunks.
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import contextlib
 import logging
+import math
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 import numpy.typing as npt
 
 from lrwidget.training._arrays import PyTree
-from lrwidget.training._commands import Command, Pause, Resume, SetPace, Step, Stop
 from lrwidget.training._edits import Edits
 from lrwidget.training._history import History
 from lrwidget.training._runner import Carry, Out
+from lrwidget.training._steered import Future, State, Steered
 from lrwidget.training._tempo import Tempo
 
 if TYPE_CHECKING:
     from lrwidget.training._runner import Runner
     from lrwidget.training._task import Task
 
-State = Literal[
-    "idle", "compiling", "running", "paused", "finished", "stopped", "diverged", "failed"
-]
-ENDED: frozenset[State] = frozenset({"finished", "stopped", "diverged", "failed"})
-
 Answer = TypeVar("Answer")
-Future = concurrent.futures.Future
-
 _log = logging.getLogger("lrwidget")
 
 
@@ -65,7 +58,7 @@ class _Question(NamedTuple):
     ask: Callable[[Carry], Any]
 
 
-class Loop:
+class Loop(Steered):
     """One run of a task; `Trainer` is its public face.
 
     Everything public may be called and read from any thread. The arrays belong to the run's own
@@ -87,6 +80,9 @@ class Loop:
         Called after every chunk, command and change of state, by whichever thread made it.
     """
 
+    _afterwards = "make a new Trainer (start=this one goes on from its weights)"
+    thread: threading.Thread
+
     def __init__(
         self,
         task: Task,
@@ -98,36 +94,22 @@ class Loop:
         start: tuple[PyTree, PyTree] | None,
         on_change: Callable[[], None],
     ):
+        super().__init__(edits, Tempo(runner.usual_chunk, runner.max_chunk, pace), on_change)
         valid = task.evaluator.names if task.validates else ()
-        self.history = History(runner.columns, runner.addresses, valid)
-        self.state: State = "idle"
-        self.position = 0  # steps whose reports are in the history
-        self.handed = 0  # steps handed out
-        self.tempo = Tempo(runner.usual_chunk, runner.max_chunk, pace)
-        self.error: str | None = None
-        self.traceback: str | None = None
-        self.exception: BaseException | None = None
-        self.ended: Future[None] = Future()
-        self.changed = threading.Condition()
+        rates = runner.effective_rates
+        self.history = History(runner.columns, runner.addresses, valid, rates.names)
         self.thread = threading.Thread(target=self._main, name="lrwidget-trainer", daemon=True)
         self._task = task
         self._runner = runner
-        self._edits = edits
         self._valid_every = valid_every
         self._start = start
-        self._on_change = on_change
-        self._queue: collections.deque[tuple[Command | _Question, Future[Any]]] = (
-            collections.deque()
-        )
         self._carry: Carry | None = None
         self._flight: collections.deque[_Steps | _Validation] = collections.deque()
         self._validated = 0  # steps at the last validation pass
+        # Of the pass just before the next steps; on the device, where the chain may ask for it.
+        self._valid_value: Any = math.nan
         self._written = -1  # the steps behind the weights that the model object holds
-        self._until: int | None = None  # where a Step command pauses
-        self._paused = False
-        self._stopping = False
         self._has_diverged = False
-        self._confirm_at_rest: list[Future[int]] = []
 
     # ---- any thread -----------------------------------------------------------------------------
 
@@ -141,19 +123,6 @@ class Loop:
             self._begin()
         self._on_change()
 
-    def submit(self, command: Command) -> Future[int]:
-        """Hand over a command; see `Trainer.submit`."""
-        if not isinstance(command, Command):
-            raise TypeError(f"command must be one of lrwidget.training's, got {command!r}")
-        future: Future[int] = Future()
-        with self.changed:
-            if self._goes_on():
-                self._enqueue(command, future)
-                return future
-            self._answer(command, future)
-        self._on_change()
-        return future
-
     def ask(self, question: Callable[[Carry], Answer]) -> Answer:
         """Return ``question(carry)``, computed where no chunk can take the arrays away meanwhile.
 
@@ -162,48 +131,22 @@ class Loop:
         future: Future[Answer] = Future()
         request = _Question(question)
         with self.changed:
-            if self._goes_on() and threading.current_thread() is not self.thread:
+            if self._goes_on() and not self.on_own_thread:
                 self._enqueue(request, future)
             else:
                 self._reply(request, future)
         return future.result()
-
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds or the run has ended; at once on the run's own thread."""
-        if threading.current_thread() is not self.thread:
-            with self.changed:
-                self.changed.wait_for(lambda: condition() or self.state in ENDED)
-
-    def _goes_on(self) -> bool:
-        return self.state != "idle" and self.state not in ENDED
-
-    def _enqueue(self, request: Command | _Question, future: Future[Any]) -> None:
-        self._queue.append((request, future))
-        self.changed.notify_all()
 
     def _begin(self) -> None:
         self._set_state("compiling")
         self._edits.start_clock()
         self.thread.start()
 
-    def _set_state(self, state: State) -> None:
-        with self.changed:
-            self.state = state
-            self.changed.notify_all()
-
-    # ---- commands -------------------------------------------------------------------------------
-
-    def _serve(self) -> None:
-        while True:
-            with self.changed:
-                if not self._queue:
-                    return
-                request, future = self._queue.popleft()
-            if isinstance(request, _Question):
-                self._reply(request, future)
-            else:
-                self._answer(request, future)
-                self._on_change()
+    def _take(self, request: Any, future: Future[Any]) -> None:
+        if isinstance(request, _Question):
+            self._reply(request, future)
+        else:
+            super()._take(request, future)
 
     def _reply(self, question: _Question, future: Future[Any]) -> None:
         try:
@@ -211,75 +154,6 @@ class Loop:
             future.set_result(question.ask(carry))
         except Exception as error:  # noqa: BLE001  (the thread that asked gets it)
             future.set_exception(error)
-
-    def _answer(self, command: Command, future: Future[int]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            confirmed = self._obey(command)
-        except Exception as error:  # noqa: BLE001  (a refused command must not end the run)
-            future.set_exception(error)
-            return
-        if confirmed:
-            future.set_result(self.handed)
-        else:
-            self._confirm_at_rest.append(future)
-
-    def _obey(self, command: Command) -> bool:
-        # Returns whether the command is confirmed now, or when the run is at rest.
-        if self.state in ENDED:
-            if isinstance(command, Stop):
-                return True  # what was wanted; a run may end just before it is stopped
-            raise ValueError(
-                f"{command.name} needs a run that goes on, and this one is {self.state} at step "
-                f"{self.position}: make a new Trainer (start=this one goes on from its weights)"
-            )
-        if self.state == "idle" and isinstance(command, Pause | Resume | Stop):
-            raise ValueError(f"{command.name} needs a run that has started: call start() first")
-        match command:
-            case Pause():
-                return self._pause(command)
-            case Resume():
-                self._resume(command)
-            case Step():
-                self._step(command)
-            case Stop():
-                self._edits.note(command, self.handed)
-                self._stopping = True
-                return False
-            case SetPace():
-                pace = command.steps_per_second
-                self._edits.note(command, self.handed, before=self.tempo.pace, after=pace)
-                self.tempo.set_pace(pace)
-            case _:
-                self._edits.apply(command, self.handed)
-        return True
-
-    def _pause(self, command: Pause) -> bool:
-        if not self._paused:
-            self._edits.note(command, self.handed)
-        self._paused, self._until = True, None
-        return False
-
-    def _resume(self, command: Resume) -> None:
-        if self._paused or self._until is not None:
-            self._edits.note(command, self.handed)
-        self._until = None
-        self._go_on()
-
-    def _step(self, command: Step) -> None:
-        self._edits.note(command, self.handed, after=command.steps)
-        self._until = self.handed + command.steps
-        if self.state == "idle":
-            self._begin()
-        else:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        if self._paused:
-            self._paused = False
-            self.tempo.rested()
-            self._set_state("running")
 
     # ---- the run's thread -----------------------------------------------------------------------
 
@@ -306,8 +180,7 @@ class Loop:
     def _train(self) -> State:
         while not self._has_diverged:
             self._serve()
-            if self._until is not None and self._until <= self.handed < self._edits.steps:
-                self._paused, self._until = True, None
+            self._pause_after_steps()
             if self._stopping:
                 self._drain()
                 return "diverged" if self._has_diverged else "stopped"
@@ -335,7 +208,9 @@ class Loop:
         chunk = self._stream.take(steps, self._edits.steps - start - steps)
         rows = self._edits.plans.rows(start, steps)
         began, traces = time.monotonic(), self._runner.traces
-        self._carry, out = self._runner.run(self._present(), start, rows, chunk)
+        carry, valid_value = self._present(), self._valid_value
+        self._carry, out = self._runner.run(carry, start, rows, chunk, valid_value)
+        self._valid_value = math.nan
         compiled = self._runner.traces != traces
         self._flight.append(_Steps(start, out, rows, None if compiled else began))
         self.handed += steps
@@ -358,8 +233,10 @@ class Loop:
             return
         if at_end or self.handed % self._valid_every == 0:
             carry = self._present()
-            started = self._task.evaluator.start(carry.params, carry.state)
+            evaluator = self._task.evaluator
+            started = evaluator.start(self._runner.eval_params(carry), carry.state)
             self._flight.append(_Validation(self.handed, started))
+            self._valid_value = evaluator.loss(started)
             self._validated = self.handed
 
     def _drain(self) -> None:
@@ -381,10 +258,12 @@ class Loop:
         losses = values[:, 0]
         bad = np.flatnonzero(~np.isfinite(losses))
         count = int(bad[0]) + 1 if bad.size else len(values)
-        reports = zip(self._runner.columns, values[:count].T, strict=True)
-        applied = zip(self._runner.addresses, item.rows[:count].T, strict=True)
+        rows = item.rows[:count]
+        reports = dict(zip(self._runner.columns, values[:count].T, strict=True))
+        applied = dict(zip(self._runner.addresses, rows.T, strict=True))
+        rates = self._runner.effective_rates.columns(rows, reports)
         steps = np.arange(item.start, item.start + count)
-        self.history.append({"step": steps, **dict(reports), **dict(applied)})
+        self.history.append({"step": steps, **reports, **applied, **rates})
         self.position = item.start + count
         if bad.size:
             self._flight.clear()
@@ -393,18 +272,6 @@ class Loop:
         else:
             self.tempo.read(item.began, count, self.position)
             self._runner.usual_chunk = self.tempo.chunk
-
-    def _divergence(self, step: int, loss: float) -> str:
-        rates = [
-            f"{address} was {float(self.history[address][step]):.3g}"
-            for address in self._runner.addresses
-            if address.endswith(".learning_rate")
-        ]
-        where = f", where {' and '.join(rates)}" if rates else ""
-        return (
-            f"the loss was {loss} at step {step}{where}: start a new run with a lower learning "
-            "rate, a longer warmup or clipped gradients"
-        )
 
     def _rest(self) -> None:
         if self._has_diverged:
@@ -417,10 +284,6 @@ class Loop:
             self._on_change()
         self._wait(None)
 
-    def _wait(self, seconds: float | None) -> None:
-        with self.changed:
-            self.changed.wait_for(lambda: self._queue, seconds)
-
     def _close(self, outcome: State) -> None:
         if self._carry is not None and _lost(self._carry):
             self._carry = None  # a step that failed took its arrays with it
@@ -430,23 +293,7 @@ class Loop:
             except Exception:  # noqa: BLE001
                 _log.exception("the trained weights could not be put into the model")
         self._flight.clear()
-        with self.changed:
-            self._set_state(outcome)
-            waiting = list(self._queue)
-            self._queue.clear()
-        for request, future in waiting:
-            if isinstance(request, _Question):
-                self._reply(request, future)
-            else:
-                self._answer(request, future)
-        self._confirm()
-        self._on_change()
-        self.ended.set_result(None)
-
-    def _confirm(self) -> None:
-        waiting, self._confirm_at_rest = self._confirm_at_rest, []
-        for future in waiting:
-            future.set_result(self.position)
+        self._end(outcome)
 
     def _write_back(self) -> None:
         carry = self._present()

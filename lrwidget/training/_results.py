@@ -1,76 +1,41 @@
-"""What a run has to show: history, journal, schedules, weights."""
+"""What a run of a task has to show: its course, and its weights."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lrwidget.optimizers import Chain
-from lrwidget.schedules import Schedule
 from lrwidget.training._arrays import PyTree, copied
-from lrwidget.training._edits import Edits
-from lrwidget.training._history import History
-from lrwidget.training._journal import JournalEntry
 from lrwidget.training._loop import Loop
-from lrwidget.training._plan import as_schedule
+from lrwidget.training._record import Record
 from lrwidget.training._runner import Runner
 from lrwidget.training._task import Task
 
 
-class Results:
+class Results(Record):
     """The part of a `Trainer` that reads a run, at any moment and from any thread.
 
     Attributes
     ----------
-    task, chain, runner
-        What is trained, how, and the compiled step.
+    task, runner
+        What is trained, and the compiled step.
     starts_elsewhere
         Whether the run began with other weights than the task's initial ones.
     """
 
     task: Task
-    chain: Chain
     runner: Runner
     starts_elsewhere: bool
-    _edits: Edits
     _loop: Loop
 
     @property
-    def history(self) -> History:
-        """What happened at each step."""
-        return self._loop.history
+    def measures(self) -> tuple[str, ...]:
+        """The columns of the history that are measured: ``"loss"`` and the metrics."""
+        return self.runner.columns
 
     @property
-    def journal(self) -> tuple[JournalEntry, ...]:
-        """Every command that took effect, in order."""
-        return tuple(self._edits.journal)
-
-    def plan(self, address: str = "learning_rate") -> Schedule:
-        """Return the schedule that is and will be applied, in absolute steps of the run.
-
-        Its past is not what was applied; that is `effective_schedule`. A held number overrides it.
-        """
-        return self._edits.plans.plan(self._edits.plans.resolve(address))
-
-    def held(self, address: str = "learning_rate") -> float | None:
-        """Return the number that was set by hand and holds until its release, or None."""
-        return self._edits.plans.held(self._edits.plans.resolve(address))
-
-    def effective_schedule(self, address: str = "learning_rate") -> Schedule:
-        """Return the schedule that was really applied so far, and goes on as things stand."""
-        full = self.chain.resolve(address)
-        if full not in self.runner.addresses:
-            return as_schedule(self.chain.value(full))
-        return self._edits.plans.effective(full)
-
-    def effective_chain(self) -> Chain:
-        """Return the chain with the schedules that were really applied."""
-        return self.chain.replace(
-            {
-                address: self._edits.plans.effective(address)
-                for address in self.runner.addresses
-                if self._edits.plans.changed(address)
-            }
-        )
+    def steps_per_epoch(self) -> int | None:
+        """How many steps an epoch has; None where that is not known."""
+        return self.task.steps_per_epoch
 
     @property
     def params(self) -> PyTree:

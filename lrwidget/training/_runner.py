@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,6 +17,7 @@ from lrwidget import optimizers
 from lrwidget.optimizers import Chain
 from lrwidget.training._arrays import PyTree, strong
 from lrwidget.training._batches import Chunk
+from lrwidget.training._effective import EffectiveRates
 from lrwidget.training._randomness import step_root
 
 if TYPE_CHECKING:
@@ -67,8 +69,13 @@ class Runner:
     ----------
     addresses
         The columns of the rows that `run` takes.
+    reports
+        What the chain's links tell of themselves, as addresses such as ``"prodigy.estim_lr"``.
     columns
-        The columns of what it reports: ``"loss"``, then the loss function's metrics.
+        The columns of what it reports: ``"loss"``, then the loss function's metrics, then
+        `reports`.
+    effective_rates
+        What each group is really trained with, as columns.
     max_chunk
         Steps of the longest chunk.
     traces
@@ -81,7 +88,9 @@ class Runner:
 
     def __init__(self, task: Task, chain: Chain, addresses: tuple[str, ...], dispatch: Dispatch):
         self.addresses = addresses
-        self.columns = ("loss", *task.metrics)
+        self.reports = chain.reports()
+        self.columns = ("loss", *task.metrics, *self.reports)
+        self.effective_rates = EffectiveRates(chain, addresses)
         self.max_chunk = task.source.max_chunk
         self.traces = 0
         self.usual_chunk = 1
@@ -96,6 +105,8 @@ class Runner:
             raise ValueError(
                 f"chain must suit the model's parameters, got {chain!r}, which does not: {error}"
             ) from error
+        self._needs = chain.needs
+        self._evaluated = jax.jit(chain.eval_params) if _evaluates(chain) else None
         self._choice = _Choice(dispatch, convolves=task.convolves)
         self._root = step_root(task.seed)
         self._start = jax.jit(self._initial)
@@ -118,8 +129,19 @@ class Runner:
         carry: Carry = self._start(*(self._task.initial if start is None else start))
         return carry
 
+    def eval_params(self, carry: Carry) -> PyTree:
+        """Return the parameters to evaluate with; see `Chain.eval_params`."""
+        if self._evaluated is None:
+            return carry.params
+        return self._evaluated(carry.opt_state, carry.params)
+
     def run(
-        self, carry: Carry, start: int, rows: npt.NDArray[np.floating[Any]], chunk: Chunk
+        self,
+        carry: Carry,
+        start: int,
+        rows: npt.NDArray[np.floating[Any]],
+        chunk: Chunk,
+        valid_value: jax.Array | float = math.nan,
     ) -> tuple[Carry, Out]:
         """Take the steps of `chunk`; does not wait for them.
 
@@ -134,6 +156,9 @@ class Runner:
             although the step gets them in float32: one minus a decay rate is taken before.
         chunk
             The batches: ``stream.take(steps)``.
+        valid_value
+            The validation loss, if it was taken just before these steps; for links that ask for
+            it. On the device it need not have been computed yet.
 
         Returns
         -------
@@ -152,14 +177,15 @@ class Runner:
             )
         padded = np.zeros((self.max_chunk, len(self._injection.names)), np.float32)
         padded[: chunk.steps] = self._injection.columns(rows)
+        valid = jnp.asarray(valid_value, jnp.float32)
         form = self._choice.form
         began, traces = time.perf_counter(), self.traces
         if form == "loop":
             carry, buffer = self._loop(
-                carry, np.int32(start), np.int32(chunk.steps), padded, chunk.feed
+                carry, np.int32(start), np.int32(chunk.steps), padded, chunk.feed, valid
             )
         else:
-            carry, buffer = self._step_by_step(carry, start, padded, chunk)
+            carry, buffer = self._step_by_step(carry, start, padded, chunk, valid)
         if self._choice.measuring:
             buffer.block_until_ready()
             if self.traces == traces:  # else the time is the compiler's
@@ -168,7 +194,12 @@ class Runner:
         return carry, Out(buffer, chunk.steps)
 
     def _step_by_step(
-        self, carry: Carry, start: int, padded: npt.NDArray[np.float32], chunk: Chunk
+        self,
+        carry: Carry,
+        start: int,
+        padded: npt.NDArray[np.float32],
+        chunk: Chunk,
+        valid: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         # Everything that a step needs is on the device before the first one, the count of steps
         # included: handing out a step then costs a lookup and no transfer.
@@ -176,7 +207,7 @@ class Runner:
         place, buffer = jnp.asarray(np.int32(0)), self._buffer()
         feed = jax.tree.map(jnp.asarray, chunk.feed)
         for _ in range(chunk.steps):
-            carry, buffer, place = self._single(carry, buffer, place, first, rows, feed)
+            carry, buffer, place = self._single(carry, buffer, place, first, rows, feed, valid)
         return carry, buffer
 
     # ---- traced ---------------------------------------------------------------------------------
@@ -188,10 +219,16 @@ class Runner:
         return carry
 
     def _run_loop(
-        self, carry: Carry, start: jax.Array, steps: jax.Array, rows: jax.Array, feed: PyTree
+        self,
+        carry: Carry,
+        start: jax.Array,
+        steps: jax.Array,
+        rows: jax.Array,
+        feed: PyTree,
+        valid: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         def body(place: jax.Array, before: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
-            return self._step(*before, place, start, rows, feed)
+            return self._step(*before, place, start, rows, feed, valid)
 
         after: tuple[Carry, jax.Array] = jax.lax.fori_loop(0, steps, body, (carry, self._buffer()))
         return self._written(after[0], rows, steps - 1), after[1]
@@ -204,8 +241,9 @@ class Runner:
         start: jax.Array,
         rows: jax.Array,
         feed: PyTree,
+        valid: jax.Array,
     ) -> tuple[Carry, jax.Array, jax.Array]:
-        carry, buffer = self._step(carry, buffer, place, start, rows, feed)
+        carry, buffer = self._step(carry, buffer, place, start, rows, feed, valid)
         return self._written(carry, rows, place), buffer, place + 1
 
     def _step(
@@ -216,6 +254,7 @@ class Runner:
         start: jax.Array,
         rows: jax.Array,
         feed: PyTree,
+        valid: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         self.traces += 1
         step = start + place
@@ -224,11 +263,26 @@ class Runner:
         gradient: Callable[..., Any] = jax.value_and_grad(self._task.loss, has_aux=True)
         (loss, (metrics, state)), grads = gradient(carry.params, carry.state, batch, key)
         opt_state = self._write(carry.opt_state, rows, place)
-        updates, opt_state = self.tx.update(grads, opt_state, carry.params)
+
+        def value_fn(params: PyTree) -> jax.Array:
+            return self._task.loss(params, carry.state, batch, key)[0]
+
+        # Only the first step after a validation pass hears of it.
+        extra = {
+            "value": loss,
+            "grad": grads,
+            "value_fn": value_fn,
+            "obj_fn": value_fn,
+            "valid_value": jnp.where(place == 0, valid, jnp.nan),
+        }
+        needed = {name: value for name, value in extra.items() if name in self._needs}
+        updates, opt_state = self.tx.update(grads, opt_state, carry.params, **needed)
         # What a step writes, the next one overwrites: left as it came, it costs a loop nothing.
         opt_state = opt_state._replace(hyperparams=carry.opt_state.hyperparams)
         params = optax.apply_updates(carry.params, updates)
+        told = optimizers.reports(opt_state) if self.reports else {}
         measures = [loss, *(metrics[name] for name in self._task.metrics)]
+        measures += [told[name] for name in self.reports]
         report = jnp.stack([measure.astype(jnp.float32) for measure in measures])
         after = jax.tree.map(_as_before, Carry(params, state, opt_state), carry)
         return after, buffer.at[place].set(report)
@@ -242,6 +296,10 @@ class Runner:
 
     def _buffer(self) -> jax.Array:
         return jnp.zeros((self.max_chunk, len(self.columns)), jnp.float32)
+
+
+def _evaluates(chain: Chain) -> bool:
+    return any(link.declaration.evaluate for _, link in chain.labelled())
 
 
 class _Choice:
