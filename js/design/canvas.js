@@ -64,7 +64,7 @@ export function createScheduleCanvas(options) {
       role: "group",
       // Without a zoom of its own it has no keys of its own.
       ...(zoomable && { tabindex: 0, "aria-describedby": ownHelpId }),
-      dataset: { lrw: options.hook },
+      hook: options.hook,
     },
     axes,
     plot,
@@ -265,12 +265,13 @@ export function createScheduleCanvas(options) {
   function draw() {
     const current = shown();
     const past = options.past?.() ?? null;
+    const lines = options.lines?.() ?? [];
     const reference = options.ghost?.() ?? null;
     const curves = [current, ghost, reference].filter((each) => each !== null);
     view = viewport.layOut({
       values: (stretch) => [
         ...curves.flatMap((curve) => heightsOf(curve, stretch)),
-        ...extremes(past?.value ?? []),
+        ...[past, ...lines].flatMap((line) => extremes(line?.value ?? [])),
       ],
       end: Math.max(options.total?.() ?? endOf(current), 1),
       log: options.yScale?.() === "log",
@@ -292,6 +293,7 @@ export function createScheduleCanvas(options) {
       ghost: preview ? editing.base() : ghost,
       reference,
       past,
+      lines,
       locked: now,
       selected,
       movable(index) {

@@ -19,6 +19,8 @@
  *   before it is past, has no handles, and no edit reaches it.
  * @property {() => {step: ArrayLike<number>, value: ArrayLike<number>} | null} [past] What really
  *   was, drawn instead of the curve up to the present step.
+ * @property {() => import("./track_lines.js").Line[]} [lines] Other numbers of the past on the same
+ *   axes, drawn dashed.
  * @property {() => ScheduleNode | null} [ghost] Another curve, drawn faintly behind.
  * @property {() => XUnit} [xUnit] Default: steps.
  * @property {() => "log" | "linear"} [yScale] Default: linear.

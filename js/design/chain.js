@@ -1,42 +1,147 @@
 /**
- * The optimizer chain in words.
+ * The optimizer chain under the canvas: its links in order, and its groups of parameters.
  */
 
-import { formatRate } from "../shared/format.js";
+import { button, createNote } from "../shared/controls.js";
+import { h } from "../shared/dom.js";
+import { createGroups } from "./chain_groups.js";
+import { createLinks } from "./chain_links.js";
+import { addLink } from "./chain_node.js";
+import { createWarnings } from "./chain_warnings.js";
+import { createDeclarations } from "./chain_words.js";
+
+/** @typedef {import("./chain_node.js").State} State */
+/** @typedef {import("./chain_palette.js").LinkDeclaration} LinkDeclaration */
+
+/** What a chain begins with: most people's optimizer, whose required numbers are in the catalogue. */
+const FIRST = "adamw";
+const HINT = "Click a link for its numbers · drag it, or arrow keys on its handle, to move it";
 
 /**
- * @typedef {object} Hyperparameter
- * @property {string} name
- * @property {number | string | boolean | null} value
- * @property {boolean} scheduled
- * @property {boolean} default whether it was left at Optax's default
+ * @param {object} host
+ * @param {() => any} host.design what Python says
+ * @param {LinkDeclaration[]} host.links
+ * @param {() => State} host.state what is shown
+ * @param {(next: State, words?: string) => Promise<string | null>} host.change
+ * @param {(address: string, value: number | null) => Promise<string | null>} host.bend
+ * @param {(address: string) => void} host.show
+ * @param {(text: string) => void} host.announce
+ * @param {AbortSignal} host.signal
+ * @returns {{element: HTMLElement, update: () => void}}
  */
+export function createChain({ design, links, state, change, bend, show, announce, signal }) {
+  const known = createDeclarations();
+  const note = createNote();
+  /** @type {unknown} */
+  let learnt = null;
+  /** @type {unknown} */
+  let shown = null;
 
-/** @typedef {{label: string, hyperparameters: Hyperparameter[]}} Link */
+  /** @type {import("./chain_links.js").Editor} */
+  const editor = {
+    state,
+    change(next, words) {
+      fail(null);
+      return change(next, words);
+    },
+    fail,
+    async bend(address, value) {
+      fail(null);
+      fail(await bend(address, value));
+    },
+    show,
+    known,
+    links,
+    groupOf(link) {
+      const { category } = known.of(link) ?? {};
+      return category === "optimizer" || category === "free"
+        ? "Optimizers"
+        : (links.find(({ name }) => name === link)?.group ?? "");
+    },
+    warnings: (label) =>
+      (design().chain_warnings ?? [])
+        .filter((/** @type {{label: string}} */ each) => each.label === label)
+        .map((/** @type {{text: string}} */ each) => each.text),
+  };
 
-/**
- * @param {Link[]} links
- * @returns {string} as "clip_by_global_norm 1 → adamw learning_rate = curve · weight_decay 0.01"
- */
-export function chainText(links) {
-  return links
-    .map(({ label, hyperparameters }) => {
-      const shown = hyperparameters.filter((each) => !each.default);
-      if (shown.length === 1 && !shown[0].scheduled) {
-        return `${label} ${valueText(shown[0])}`;
-      }
-      const texts = shown.map((each) =>
-        each.scheduled ? `${each.name} = curve` : `${each.name} ${valueText(each)}`,
-      );
-      return [label, texts.join(" · ")].filter(Boolean).join("  ");
-    })
-    .join("  →  ");
-}
-
-/** @param {Hyperparameter} hyperparameter */
-function valueText({ value }) {
-  if (typeof value === "boolean") {
-    return value ? "on" : "off";
+  /** @param {string | null} refusal */
+  function fail(refusal) {
+    if (refusal === null) {
+      note.say("");
+    } else {
+      note.fail(refusal);
+      announce(refusal);
+    }
   }
-  return typeof value === "number" ? formatRate(value) : String(value);
+
+  const list = createLinks(editor, null, signal);
+  const groups = createGroups(editor, signal);
+  const warnings = createWarnings();
+  const empty = h(
+    "p",
+    { class: "lrw-chain-empty" },
+    "The curve alone is designed; a chain is the optimizer that it steers. ",
+    button({
+      label: "Add AdamW",
+      hook: "chain-start",
+      onClick: async () => {
+        const hyperparameters = links.find(({ name }) => name === FIRST)?.hyperparameters ?? {};
+        const link = { link: FIRST, hyperparameters };
+        const next = addLink(state(), null, link, { at: 0, replaces: false });
+        const answer = editor.change(next, `${FIRST} added`);
+        list.element.querySelector("button")?.focus();
+        fail(await answer);
+      },
+      signal,
+    }),
+  );
+  const full = h(
+    "div",
+    { class: "lrw-chain-full" },
+    list.element,
+    warnings.element,
+    groups.element,
+  );
+
+  return {
+    element: h(
+      "div",
+      {
+        class: "lrw-chain",
+        role: "group",
+        "aria-label": "optimizer chain",
+        hook: "chain",
+      },
+      h(
+        "div",
+        { class: "lrw-chain-head" },
+        h("span", { class: "lrw-inspector-title" }, "Optimizer"),
+        note.element,
+      ),
+      empty,
+      full,
+    ),
+    update() {
+      const told = design();
+      if (learnt !== told) {
+        learnt = told;
+        known.learn(told.chain ?? []);
+        for (const { chain } of told.groups ?? []) {
+          known.learn(chain ?? []);
+        }
+      }
+      const { chain } = state();
+      empty.hidden = chain !== null;
+      full.hidden = chain === null;
+      note.setRest(chain ? HINT : "");
+      if (shown !== chain) {
+        // A refusal is about what was tried before.
+        shown = chain;
+        fail(null);
+      }
+      list.update();
+      groups.update();
+      warnings.show(editor.warnings(""));
+    },
+  };
 }

@@ -48,7 +48,7 @@ export function proofOf({ state, error, message }, stale) {
  */
 export function createCodePane({ isOpen, setOpen, announce, signal }) {
   const id = uniqueId();
-  const text = h("code", { dataset: { lrw: "code-text" } });
+  const text = h("code", { hook: "code-text" });
   // Scrolled by the keyboard too, hence a stop for Tab.
   const block = h(
     "pre",
@@ -58,7 +58,7 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
   const proof = h("span", {
     class: "lrw-proof",
     role: "status",
-    dataset: { lrw: "code-proof" },
+    hook: "code-proof",
   });
   const said = h("span", { class: "lrw-code-said" });
   const arrow = h("span", { class: "lrw-arrow", "aria-hidden": "true" }, "▸");
@@ -68,7 +68,7 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
       type: "button",
       class: "lrw-button lrw-button-quiet lrw-code-toggle",
       "aria-controls": id,
-      dataset: { lrw: "code-toggle" },
+      hook: "code-toggle",
       signal,
       on: { click: () => setOpen(!isOpen()) },
     },

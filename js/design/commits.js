@@ -11,14 +11,16 @@ import { begin, push, redo, replacePresent, undo } from "../schedule/history.js"
 import { same } from "../schedule/model.js";
 
 /** @typedef {import("../schedule/model.js").ScheduleNode} ScheduleNode */
-/** @typedef {Readonly<Record<string, ScheduleNode>>} Tracks */
-/** @typedef {{schedule: ScheduleNode, tracks: Tracks}} State all that one undo step holds */
+/** @typedef {import("./chain_node.js").Tracks} Tracks */
+/** @typedef {import("./chain_node.js").ChainNode} ChainNode */
+/** @typedef {import("./chain_node.js").State} State all that one undo step holds */
 /** @typedef {import("../schedule/history.js").History<State>} StateHistory */
 /**
  * @typedef {object} Design what Python says it is
  * @property {number} seq
  * @property {ScheduleNode} schedule
  * @property {{name: string, schedule: ScheduleNode}[]} [tracks]
+ * @property {ChainNode | null} [chain_node]
  */
 
 /**
@@ -38,8 +40,11 @@ import { same } from "../schedule/model.js";
  * @property {(name: string) => void} activate No edit, and no undo step.
  * @property {(node: ScheduleNode | null, name?: string, others?: Tracks) => Promise<string | null>}
  *   commit The active track's new curve, or with a name that of another one, which becomes the
- *   active one; null removes the track. Others change in the same step. Resolves with the reason if Python refused it, when it was answered or
- *   a newer one took its place.
+ *   active one; null removes the track. Others change in the same step. Resolves with the reason
+ *   if Python refused it, when it was answered or a newer one took its place.
+ * @property {() => State} state
+ * @property {(state: State) => Promise<string | null>} commitAll another chain, and its tracks;
+ *   the active track stays so, under whatever name
  * @property {() => Promise<string | null>} undo
  * @property {() => Promise<string | null>} redo
  * @property {(design: Design) => void} adopt what Python says the design is
@@ -58,9 +63,10 @@ const allOf = ({ schedule, tracks }) => ({ [LEARNING_RATE]: schedule, ...tracks 
  * @param {Design} design
  * @returns {State}
  */
-function stateOf({ schedule, tracks = [] }) {
+function stateOf({ schedule, tracks = [], chain_node: chain = null }) {
   return {
     schedule,
+    chain,
     tracks: Object.fromEntries(tracks.map((track) => [track.name, track.schedule])),
   };
 }
@@ -82,14 +88,24 @@ function changed(from, to) {
  * @param {State} b
  */
 function sameState(a, b) {
-  return changed(a, b).length === 0 && changed(b, a).length === 0;
+  return sameChain(a, b) && changed(a, b).length === 0 && changed(b, a).length === 0;
+}
+
+/**
+ * @param {State} a
+ * @param {State} b
+ */
+function sameChain(a, b) {
+  // Compared as data, whatever it is data of.
+  return same(/** @type {any} */ (a.chain), /** @type {any} */ (b.chain));
 }
 
 /**
  * @param {object} host
  * @param {Design} host.design
  * @param {string} [host.active] the track with which to begin
- * @param {(state: State) => Promise<unknown>} host.send
+ * @param {(state: Partial<State>) => Promise<{seq: number} | null>} host.send Resolves with the
+ *   number of the design that holds the edit. The chain is sent only where it has changed.
  * @param {(node: ScheduleNode, from: "here" | "python") => void} host.show The node, or what can be
  *   undone, or what is pending, or the active track has changed.
  * @returns {Commits}
@@ -103,8 +119,10 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
   let underWay = null;
   /** @type {Request | null} */
   let next = null;
-  /** @type {State | null} what Python did by itself while an edit was under way */
+  /** @type {{seq: number, state: State} | null} what came while an edit was under way, and is not it */
   let foreign = null;
+  /** The design that holds the newest edit of the chain that was answered. */
+  let answered = -1;
 
   const all = () => allOf(history.present);
   const current = () => (all()[chosen] ? chosen : LEARNING_RATE);
@@ -120,9 +138,16 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
     if (wanted === history) {
       return Promise.resolve(null);
     }
-    const touched = changed(history.present, wanted.present);
+    const before = history.present;
+    const touched = changed(before, wanted.present);
     history = wanted;
-    if (touched.length > 0 && !touched.includes(chosen)) {
+    if (!sameChain(before, wanted.present)) {
+      // The active track may be called otherwise now.
+      const names = Object.keys(all());
+      chosen = all()[chosen]
+        ? chosen
+        : (names.find((name) => all()[name] === allOf(before)[chosen]) ?? LEARNING_RATE);
+    } else if (touched.length > 0 && !touched.includes(chosen)) {
       chosen = touched[0];
     }
     /** @type {Promise<string | null>} */
@@ -146,9 +171,19 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
     }
     /** @type {string | null} */
     let refusal = null;
+    const { chain, ...curves } = request.history.present;
+    const known = sameChain(request.history.present, accepted.present);
     try {
-      await send(request.history.present);
+      const reply = await send(known ? curves : { ...curves, chain });
       accepted = request.history;
+      answered = known ? answered : (reply?.seq ?? answered);
+      if (foreign?.seq === answered) {
+        // The edit itself, in Python's words: defaults are left out, names are written in full.
+        const { state } = foreign;
+        foreign = null;
+        accepted = replacePresent(accepted, state);
+        history = history === request.history ? accepted : history;
+      }
     } catch (error) {
       refusal = /** @type {Error} */ (error).message;
     }
@@ -168,8 +203,8 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
     if (refused) {
       history = accepted;
     }
-    if (other && !sameState(other, history.present)) {
-      takeOver(other);
+    if (other && !sameState(other.state, history.present)) {
+      takeOver(other.state);
     } else {
       tell(refused ? "python" : "here");
     }
@@ -203,9 +238,12 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
         push(history, {
           schedule: /** @type {ScheduleNode} */ (schedule),
           tracks: /** @type {Tracks} */ (Object.fromEntries(kept)),
+          chain: history.present.chain,
         }),
       );
     },
+    state: () => history.present,
+    commitAll: (state) => submit(push(history, state)),
     undo: () => submit(undo(history)),
     redo: () => submit(redo(history)),
     adopt(told) {
@@ -214,20 +252,22 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       }
       seen = told.seq;
       const state = stateOf(told);
-      if (sameState(state, history.present)) {
+      if (sameState(state, history.present) || (told.seq === answered && !underWay)) {
         // Our own, come back with the samples that only Python can draw.
         const unchanged = accepted === history;
         history = replacePresent(history, state);
         accepted = unchanged ? history : accepted;
         foreign = null;
         tell("here");
+      } else if (told.seq === answered) {
+        accepted = replacePresent(accepted, state);
       } else if (!underWay) {
         takeOver(state);
       } else if (
         !sameState(state, underWay.history.present) &&
         !sameState(state, accepted.present)
       ) {
-        foreign = state;
+        foreign = { seq: told.seq, state };
       }
     },
   };

@@ -2,8 +2,8 @@
  * The presets as small pictures: what a schedule can begin with.
  */
 
-import { h, svg } from "../shared/dom.js";
-import { menu } from "../shared/menu.js";
+import { svg } from "../shared/dom.js";
+import { matches, searchMenu } from "../shared/search_menu.js";
 
 /** @typedef {import("../schedule/model.js").Catalogue["presets"][number]} Preset */
 
@@ -20,18 +20,6 @@ export function picturePath(picture) {
 }
 
 /**
- * @param {Preset} preset
- * @param {string} text what was typed: every word must occur somewhere
- */
-export function matches({ name, title, help, group }, text) {
-  const words = [name, title, help, group].join(" ").toLowerCase();
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => words.includes(word));
-}
-
-/**
  * @param {object} host
  * @param {Preset[]} host.presets
  * @param {(preset: Preset) => void} host.choose
@@ -39,55 +27,29 @@ export function matches({ name, title, help, group }, text) {
  * @returns {HTMLElement}
  */
 export function createGallery({ presets, choose, signal }) {
-  const search = h("input", {
-    type: "text",
-    class: "lrw-input",
-    placeholder: "Search",
-    "aria-label": "search the presets",
-    autocomplete: "off",
-    autofocus: true,
-    dataset: { lrw: "gallery-search" },
-    signal,
-    on: {
-      input: () => gallery.refresh(),
-      /** @param {KeyboardEvent} event */
-      keydown({ key }) {
-        const [first] = items();
-        if (key === "Enter" && search.value && first) {
-          gallery.close();
-          first.onClick();
-        }
-      },
-    },
-  });
-  const items = (opening = false) => {
-    if (opening) {
-      search.value = "";
-    }
-    return presets
-      .filter((preset) => matches(preset, search.value.trim()))
-      .map((preset) => ({
-        label: preset.title,
-        title: preset.help,
-        group: preset.group,
-        hook: `preset-${preset.name}`,
-        detail:
-          preset.picture &&
-          svg(
-            "svg",
-            { viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 6}` },
-            svg("path", { d: picturePath(preset.picture) }),
-          ),
-        onClick: () => choose(preset),
-      }));
-  };
-  const gallery = menu({
+  return searchMenu({
     label: "Preset",
     hook: "gallery",
+    what: "presets",
+    search: "gallery-search",
     class: "lrw-gallery",
-    head: search,
-    items,
+    items: (text) =>
+      presets
+        .filter(({ name, title, help, group }) => matches([name, title, help, group], text))
+        .map((preset) => ({
+          label: preset.title,
+          title: preset.help,
+          group: preset.group,
+          hook: `preset-${preset.name}`,
+          detail:
+            preset.picture &&
+            svg(
+              "svg",
+              { viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 6}` },
+              svg("path", { d: picturePath(preset.picture) }),
+            ),
+          onClick: () => choose(preset),
+        })),
     signal,
   });
-  return gallery.element;
 }

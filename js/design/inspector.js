@@ -83,7 +83,7 @@ export function createInspector({ catalogue, stepsPerEpoch, edit, signal }) {
   const title = h("span", { class: "lrw-inspector-title" });
   const span = h("span", { class: "lrw-muted" });
   const error = h("p", { class: "lrw-note lrw-error", role: "alert" });
-  const follow = h("input", { type: "checkbox", checked: true, dataset: { lrw: "follow" } });
+  const follow = h("input", { type: "checkbox", checked: true, hook: "follow" });
   const shape = select({
     label: "shape",
     choices: [],

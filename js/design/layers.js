@@ -19,6 +19,7 @@ import { createTrackLines } from "./track_lines.js";
  * @property {number | null} locked
  * @property {number | null} selected
  * @property {import("./track_lines.js").Track[]} tracks
+ * @property {import("./track_lines.js").Line[]} lines
  * @property {import("./drags.js").Aim} aim marks to which a drag is drawn
  * @property {(index: number) => boolean} movable whether a segment can be dragged by its body
  * @property {View} view
@@ -139,7 +140,7 @@ export function createLayers(plot) {
       setAttribute(held, "d", heldPath(node, x, y));
       setDashed(ghost, drawing.ghost ? wholePath(drawing.ghost, x, y) : "");
       setDashed(reference, drawing.reference ? wholePath(drawing.reference, x, y) : "");
-      drawTracks(drawing.tracks, view);
+      drawTracks(drawing.tracks, drawing.lines, view);
       drawBrackets(node, view);
       const { aim } = drawing;
       setAttribute(

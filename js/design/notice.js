@@ -9,7 +9,7 @@ import { h, setText } from "../shared/dom.js";
  * @param {AbortSignal} signal
  */
 export function createNotice(announce, signal) {
-  const element = h("span", { class: "lrw-note lrw-told", dataset: { lrw: "told" } });
+  const element = h("span", { class: "lrw-note lrw-told", hook: "told" });
 
   /**
    * @param {string} text

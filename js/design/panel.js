@@ -6,7 +6,7 @@ import { appendSegment, partsOf, peak, refused, removeSegment, steps } from "../
 import { createNote } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
 import { createScheduleCanvas } from "./canvas.js";
-import { chainText } from "./chain.js";
+import { createChain } from "./chain.js";
 import { createCodePane } from "./code.js";
 import { createCommits, LEARNING_RATE } from "./commits.js";
 import { createExport } from "./export.js";
@@ -26,7 +26,8 @@ import { createTracks, rangedCatalogue } from "./tracks.js";
  *
  * @typedef {object} Context
  * @property {Pick<import("../shared/protocol.js").Client, "request">} client
- * @property {import("../schedule/model.js").Catalogue} catalogue
+ * @property {import("../schedule/model.js").Catalogue
+ *   & {links?: import("./chain_palette.js").LinkDeclaration[]}} catalogue
  * @property {import("../shared/store.js").Store<Record<string, any>>} store
  * @property {(text: string) => void} announce
  * @property {AbortSignal} signal
@@ -68,11 +69,7 @@ export function createDesignPanel(context) {
       canvas.editing.finish();
       commits.activate(name);
     },
-    change(name, value) {
-      const node = value === null ? null : constant(value, steps(commits.all()[LEARNING_RATE]));
-      const words = `${tracks.label(name)} ${node ? "added" : "removed"}`;
-      return walk(() => commits.commit(node, name), words);
-    },
+    change: changeTrack,
     signal,
   });
   const catalogue = rangedCatalogue(context.catalogue, tracks.range);
@@ -151,12 +148,32 @@ export function createDesignPanel(context) {
     announce,
     signal,
   });
-  const chain = h("p", { class: "lrw-chain", dataset: { lrw: "chain" } });
+  const chain = createChain({
+    design,
+    links: context.catalogue.links ?? [],
+    state: commits.state,
+    change(next, words) {
+      canvas.editing.finish();
+      notice.clear();
+      if (words) {
+        announce(words);
+      }
+      return commits.commitAll(next);
+    },
+    bend: (name, value) => changeTrack(name, value),
+    show(name) {
+      canvas.editing.finish();
+      commits.activate(name);
+    },
+    announce,
+    signal,
+  });
+  const saved = h("p", { class: "lrw-note", hook: "saved" });
   // The file for `path=` could not be read: said here, and nothing was lost.
   const warned = h("p", {
     class: "lrw-error lrw-unread",
     role: "alert",
-    dataset: { lrw: "warning" },
+    hook: "warning",
   });
   const yTitle = h("span", { class: "lrw-plot-title" });
   const element = h(
@@ -177,7 +194,8 @@ export function createDesignPanel(context) {
       inspector.element,
     ),
     warned,
-    chain,
+    chain.element,
+    saved,
     code.element,
   );
 
@@ -341,7 +359,18 @@ export function createDesignPanel(context) {
     canvas.setNode(node);
     canvas.select(Math.min(selected, partsOf(node).length - 1));
     showParts(node);
+    chain.update();
     showCode();
+  }
+
+  /**
+   * @param {string} name
+   * @param {number | null} value with which the track begins; null removes it
+   */
+  function changeTrack(name, value) {
+    const node = value === null ? null : constant(value, steps(commits.all()[LEARNING_RATE]));
+    const words = `${tracks.label(name)} ${node ? "added" : "removed"}`;
+    return walk(() => commits.commit(node, name), words);
   }
 
   /** @param {ScheduleNode} node */
@@ -360,17 +389,12 @@ export function createDesignPanel(context) {
 
   function showDesign() {
     commits.adopt(design());
-    const { chain: links, saved, warning } = design();
+    const { saved: file, warning } = design();
     setText(warned, warning ?? "");
     warned.hidden = !warning;
-    const text = chainText(links ?? []);
-    setText(
-      chain,
-      [text && `chain:  ${text}`, saved && !warning && `saved in ${saved}`]
-        .filter(Boolean)
-        .join("   ·   "),
-    );
-    chain.hidden = chain.textContent === "";
+    saved.hidden = !file || Boolean(warning);
+    setText(saved, `saved in ${file}`);
+    chain.update();
     showParts(commits.node());
     showCode();
   }

@@ -30,7 +30,7 @@ export function createStrip({ editing, stepsPerPixel, select, append, remove, si
       class: "lrw-button lrw-strip-add",
       "aria-label": "add a segment at the end",
       title: "add a segment at the end",
-      dataset: { lrw: "segment-add" },
+      hook: "segment-add",
       signal,
       on: { click: append },
     },
@@ -54,7 +54,7 @@ export function createStrip({ editing, stepsPerPixel, select, append, remove, si
       {
         type: "button",
         class: "lrw-strip-segment",
-        dataset: { lrw: `segment-${index}` },
+        hook: `segment-${index}`,
         signal,
         on: {
           click: () => select(index),

@@ -5,13 +5,17 @@
 
 import { evaluate, peak } from "../schedule/model.js";
 import { setAttribute, setText, svg } from "../shared/dom.js";
-import { heldPath, wholePath } from "./paths.js";
+import { heldPath, pastPath, wholePath } from "./paths.js";
 import { createScale } from "./scales.js";
 
 /** @typedef {{name: string, node: import("../schedule/model.js").ScheduleNode, label: string}} Track */
 
+/** @typedef {{label: string, step: ArrayLike<number>, value: ArrayLike<number>}} Line */
+
 /** Pixels from the line of one name to that of the next. */
 const LINE = 13;
+/** About so many pixels has a letter of a name. */
+const LETTER = 6;
 /** Colours of the series beside the first, which is the curve's own. */
 const COLOURS = 6;
 
@@ -41,28 +45,52 @@ export function spread(wanted, top, bottom) {
 
 /**
  * @param {SVGGElement} group
- * @returns {(tracks: Track[], view: import("./surface.js").View) => void}
+ * @returns {(tracks: Track[], lines: Line[], view: import("./surface.js").View) => void} Lines are on
+ *   the scale of the curve itself, and dashed.
  */
 export function createTrackLines(group) {
-  return (tracks, { x, box }) => {
-    while (group.childElementCount > tracks.length) {
+  return (tracks, lines, { x, y, box }) => {
+    const drawn = [
+      ...tracks.map(({ node, label }) => {
+        // A track of zeros lies at the foot.
+        const scale = createScale({
+          domain: [0, peak(node) * 1.08 || 1],
+          range: [box.bottom, box.top],
+        });
+        return {
+          label,
+          data: wholePath(node, x, scale) + heldPath(node, x, scale),
+          end: scale.pixel(evaluate(node, x.high)),
+          right: box.right,
+          own: "",
+        };
+      }),
+      ...lines.map(({ label, step, value }) => ({
+        label,
+        data: pastPath({ step, value }, x, y),
+        end: y.pixel(value[value.length - 1]),
+        // Behind the end of the line, as long as there is room.
+        right: Math.min(box.right, x.pixel(step[step.length - 1]) + 10 + LETTER * label.length),
+        own: " lrw-effective",
+      })),
+    ];
+    while (group.childElementCount > drawn.length) {
       group.lastElementChild?.remove();
     }
-    const scales = tracks.map(({ node }) =>
-      // A track of zeros lies at the foot.
-      createScale({ domain: [0, peak(node) * 1.08 || 1], range: [box.bottom, box.top] }),
-    );
-    const ends = tracks.map(({ node }, i) => scales[i].pixel(evaluate(node, x.high)) - 4);
     // Below the readout, which stands in the corner.
-    const heights = spread(ends, box.top + 3 * LINE, box.bottom - 14);
-    for (const [i, { node, label }] of tracks.entries()) {
-      const own =
+    const heights = spread(
+      drawn.map(({ end }) => end - 4),
+      box.top + 3 * LINE,
+      box.bottom - 14,
+    );
+    for (const [i, { label, data, right, own }] of drawn.entries()) {
+      const line =
         group.children[i] ??
         group.appendChild(svg("g", null, svg("path"), svg("text", { class: "lrw-track-name" })));
-      const [path, text] = own.children;
-      setAttribute(own, "class", `lrw-track lrw-track-${i % COLOURS}`);
-      setAttribute(path, "d", wholePath(node, x, scales[i]) + heldPath(node, x, scales[i]));
-      setAttribute(text, "x", box.right - 4);
+      const [path, text] = line.children;
+      setAttribute(line, "class", `lrw-track lrw-track-${i % COLOURS}${own}`);
+      setAttribute(path, "d", data);
+      setAttribute(text, "x", right - 4);
       setAttribute(text, "y", heights[i].toFixed(1));
       setText(text, label);
     }

@@ -3,7 +3,7 @@
  * others there could be.
  */
 
-import { button, numberField, select, setDisabled } from "../shared/controls.js";
+import { button, select, setDisabled, textField } from "../shared/controls.js";
 import { h } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
 import { menu } from "../shared/menu.js";
@@ -59,7 +59,7 @@ export function rangedCatalogue(catalogue, range) {
 
 /**
  * @param {object} host
- * @param {() => {tracks?: Track[], candidates?: Candidate[], chain?: unknown[]}} host.design
+ * @param {() => {tracks?: Track[], candidates?: Candidate[]}} host.design
  * @param {import("./commits.js").Commits} host.commits
  * @param {(name: string) => void} host.activate
  * @param {(name: string, value: number | null) => Promise<string | null>} host.change a new track
@@ -81,29 +81,24 @@ export function createTracks({ design, commits, activate, change, signal }) {
     hook: "track",
     signal,
   });
-  /** A field of text; the one for numbers minds neither. */
-  const field = numberField(
-    /** @type {any} */ ({
-      label: "or by name",
-      value: null,
-      placeholder: "dropout_rate",
-      parse: (/** @type {string} */ text) => ({ value: text.trim() }),
-      format: () => "",
-      async onCommit(/** @type {string} */ name) {
-        if (names().includes(name)) {
-          return `there is a track ${name}`;
-        }
-        const refusal = await change(name, FIRST_VALUE);
-        if (refusal === null) {
-          add.close();
-        }
-        return refusal ?? undefined;
-      },
-      commitOnBlur: false,
-      hook: "track-name",
-      signal,
-    }),
-  );
+  const field = textField({
+    label: "or by name",
+    placeholder: "dropout_rate",
+    format: () => "",
+    async onCommit(name) {
+      if (names().includes(name)) {
+        return `there is a track ${name}`;
+      }
+      const refusal = await change(name, FIRST_VALUE);
+      if (refusal === null) {
+        add.close();
+      }
+      return refusal ?? undefined;
+    },
+    commitOnBlur: false,
+    hook: "track-name",
+    signal,
+  });
   const add = menu({
     label: "+ track",
     name: "add a track",
@@ -138,7 +133,7 @@ export function createTracks({ design, commits, activate, change, signal }) {
       list.setChoices(names().map((value) => ({ value, label: label(value), title: value })));
       list.set(commits.active());
       setDisabled(remove, commits.active() === LEARNING_RATE, "the learning rate stays");
-      field.element.hidden = (design().chain ?? []).length > 0;
+      field.element.hidden = commits.state().chain !== null;
     },
   };
 }

@@ -60,7 +60,7 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
     });
     const element = h(
       "li",
-      { class: "lrw-rule", dataset: { rule: rule.name } },
+      { class: "lrw-rule", "data-rule": rule.name },
       h(
         "label",
         { class: "lrw-rule-name", title: "Show in the plot" },

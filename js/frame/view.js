@@ -153,7 +153,7 @@ function createHeader({ client, use, on, announce, signal }, list) {
   const text = h("span");
   const chip = h(
     "span",
-    { class: "lrw-chip", dataset: { lrw: "status" } },
+    { class: "lrw-chip", hook: "status" },
     h("span", { class: "lrw-dot", "aria-hidden": "true" }),
     text,
   );

@@ -7,7 +7,7 @@ import { clear, h, setAttribute, setText, svg } from "./dom.js";
 import { uniqueId } from "./ids.js";
 
 export { uniqueId } from "./ids.js";
-export { numberField } from "./number_field.js";
+export { numberField, textField } from "./number_field.js";
 
 /** @typedef {import("./number_field.js").NumberField} NumberField */
 
@@ -36,7 +36,7 @@ export function button({ label, onClick, signal, hook, kind = "plain", title, na
     {
       type: "button",
       class: `lrw-button lrw-button-${kind}`,
-      dataset: { lrw: hook },
+      hook,
       title,
       "aria-label": name,
       signal,
@@ -124,7 +124,7 @@ export function select({ label, choices, value, onChange, signal, hook, hideLabe
   const list = h("select", {
     class: "lrw-select",
     id,
-    dataset: { lrw: hook },
+    hook,
     signal,
     on: { change: () => onChange(list.value) },
   });
@@ -208,7 +208,7 @@ export function segmentedControl({
         role: "radio",
         class: "lrw-segment",
         title: choice.title,
-        dataset: { lrw: hook && `${hook}-${choice.value}` },
+        hook: hook && `${hook}-${choice.value}`,
         signal,
         on: {
           click: () => choose(index),
@@ -252,7 +252,7 @@ export function segmentedControl({
       showLabel && h("span", { class: "lrw-label", "aria-hidden": "true" }, label),
       h(
         "span",
-        { class: "lrw-segmented", role: "radiogroup", "aria-label": label, dataset: { lrw: hook } },
+        { class: "lrw-segmented", role: "radiogroup", "aria-label": label, hook },
         ...buttons,
       ),
     ),

@@ -8,8 +8,7 @@
 /**
  * @typedef {object} SpecialProps
  * @property {string | undefined} [class]
- * @property {Record<string, string | undefined>} [dataset] `{lrw: "status"}` becomes
- *   `data-lrw="status"`; undefined values are left out.
+ * @property {string | undefined} [hook] `data-lrw`, by which tests find it
  * @property {Record<string, (event: any) => void>} [on] Listeners by event name; needs `signal`.
  * @property {AbortSignal} [signal] Removes the listeners of `on` when it aborts.
  */
@@ -29,15 +28,8 @@ function apply(element, props) {
   if (!props) {
     return;
   }
-  const { class: className, dataset, on, signal, ...attributes } = props;
-  if (className) {
-    element.setAttribute("class", className);
-  }
-  for (const [name, value] of Object.entries(dataset ?? {})) {
-    if (value !== undefined) {
-      element.setAttribute(`data-${name}`, value);
-    }
-  }
+  const { hook, on, signal, ...attributes } = props;
+  setAttribute(element, "data-lrw", hook);
   for (const [name, listener] of Object.entries(on ?? {})) {
     element.addEventListener(name, listener, signal ? { signal } : undefined);
   }

@@ -96,7 +96,7 @@ export function menu({ label, name = label, hook, items, head, foot, signal, ...
           tabindex: i && -1,
           autofocus: !i,
           title: item.title,
-          dataset: { lrw: item.hook },
+          hook: item.hook,
         },
         item.detail,
         item.label,

@@ -65,7 +65,7 @@ export function numberField({
     type: "text",
     class: "lrw-input",
     id: inputId,
-    dataset: { lrw: hook },
+    hook,
     title,
     placeholder,
     inputmode: "text",
@@ -180,4 +180,24 @@ export function numberField({
       setAttribute(input, "aria-disabled", disabled ? "true" : null);
     },
   };
+}
+
+/**
+ * A field of text that is not empty.
+ *
+ * @param {Partial<NumberFieldOptions> & {label: string, signal: AbortSignal,
+ *   onCommit: (text: any) => Promise<void | string>}} options
+ * @returns {NumberField}
+ */
+export function textField(options) {
+  // The one for numbers minds neither.
+  return numberField(
+    /** @type {any} */ ({
+      value: null,
+      parse: (/** @type {string} */ text) =>
+        text.trim() ? { value: text.trim() } : { error: `write a ${options.label}` },
+      format: (/** @type {string} */ text) => text,
+      ...options,
+    }),
+  );
 }

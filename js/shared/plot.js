@@ -96,7 +96,7 @@ export function createPlot(options) {
       class: "lrw-plot",
       role: "img",
       "aria-label": name,
-      dataset: { lrw: hook },
+      hook,
       style: `height: ${height}px`,
     },
     canvas,

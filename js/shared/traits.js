@@ -42,6 +42,9 @@
  * @property {number} plan_seq
  * @property {string[]} columns
  * @property {string[]} valid_columns
+ * @property {string[]} effective Columns of learning rates that are not the curve: the group's, or
+ *   the one that a link adapts.
+ * @property {string[]} reports Columns of what links tell of their state.
  * @property {number | null} steps_per_epoch
  * @property {{step: number, label: string, source: string}[]} edits
  * @property {{step: number, seconds: number, text: string}[]} journal
@@ -89,6 +92,8 @@ const NO_RUN = {
   plan_seq: 0,
   columns: ["loss"],
   valid_columns: [],
+  effective: [],
+  reports: [],
   steps_per_epoch: null,
   edits: [],
   journal: [],

@@ -95,7 +95,7 @@ export function createJournal({ send, announce, signal }) {
         { class: "lrw-journal-bar" },
         h(
           "details",
-          { class: "lrw-journal", dataset: { lrw: "journal" } },
+          { class: "lrw-journal", hook: "journal" },
           h("summary", null, title),
           nothing,
           table,

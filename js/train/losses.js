@@ -22,12 +22,13 @@ const MOST_GHOST_PIXELS = 800;
 const NOT_METRICS = new Set(["step", "learning_rate"]);
 
 /**
- * @param {Train} train
- * @returns {string[]} every metric that has a curve, the loss first
+ * @param {Pick<Train, "columns" | "valid_columns" | "effective" | "reports">} train
+ * @returns {string[]} every metric that has a curve, the loss first and what links report last
  */
-export function metricNames({ columns, valid_columns }) {
-  return [...new Set(["loss", ...columns, ...valid_columns])].filter(
-    (name) => !NOT_METRICS.has(name),
+export function metricNames({ columns, valid_columns, effective, reports }) {
+  const metrics = ["loss", ...columns, ...valid_columns].filter((name) => !reports.includes(name));
+  return [...new Set([...metrics, ...reports])].filter(
+    (name) => !NOT_METRICS.has(name) && !effective.includes(name),
   );
 }
 
@@ -173,7 +174,13 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       const names = metricNames(now);
       const wanted = store.get().metric ?? "loss";
       name = names.includes(wanted) ? wanted : "loss";
-      metric.setChoices(names.map((value) => ({ value, label: value })));
+      metric.setChoices(
+        names.map((value) => ({
+          value,
+          label: value,
+          group: now.reports.includes(value) ? "Reports of the chain" : "",
+        })),
+      );
       metric.set(name);
       metric.element.hidden = names.length < 2;
       title.hidden = names.length >= 2;

@@ -43,7 +43,7 @@ export function createProgress() {
       role: "progressbar",
       "aria-label": "Training progress",
       "aria-valuemin": "0",
-      dataset: { lrw: "progress" },
+      hook: "progress",
     },
     fill,
   );

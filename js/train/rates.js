@@ -26,7 +26,7 @@ const HINT = "Drag the curve ahead of the run: it follows from the next step on.
  */
 export function createRates({ catalogue, run, store, announce }, { send, train, cross, signal }) {
   const note = createNote();
-  const value = h("span", { class: "lrw-key-value", dataset: { lrw: "rate-value" } });
+  const value = h("span", { class: "lrw-key-value", hook: "rate-value" });
   const held = h("span", {
     class: "lrw-badge",
     title: "Set by hand: Release goes back to the plan",
@@ -45,6 +45,8 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
   const flags = createFlags();
   /** @type {{step: Float64Array, value: Float64Array} | null} */
   let past = null;
+  /** @type {{label: string, step: Float64Array, value: Float64Array}[]} */
+  let lines = [];
   let commits = 0;
 
   const canvas = createScheduleCanvas({
@@ -54,6 +56,7 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
     onRefused: (rule) => (rule === null ? note.say("") : note.fail(rule)),
     lockedBefore: () => lockedBefore(train(), lastStep()),
     past: () => past,
+    lines: () => lines,
     yScale,
     total: () => Math.max(1, train().total, train().step),
     stepsPerEpoch: () => train().steps_per_epoch,
@@ -91,7 +94,7 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
   return {
     element: h(
       "div",
-      { class: "lrw-plot-block lrw-rates", dataset: { lrw: "rate-plot" } },
+      { class: "lrw-plot-block lrw-rates", hook: "rate-plot" },
       h(
         "div",
         { class: "lrw-plot-head" },
@@ -114,14 +117,30 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
       setText(held, `held at ${formatRate(now.held)}`);
       scale.set(yScale());
       const steps = run.table.column("step");
-      const rates = run.table.column("learning_rate");
-      const chosen = decimate(steps, rates, Math.max(100, canvas.element.clientWidth));
-      past =
-        chosen.length > 0 ? { step: gather(steps, chosen), value: gather(rates, chosen) } : null;
+      const pixels = Math.max(100, canvas.element.clientWidth);
+      const read = (/** @type {string} */ name) => {
+        const rates = run.table.column(name);
+        const chosen = decimate(steps, rates, pixels);
+        return { step: gather(steps, chosen), value: gather(rates, chosen) };
+      };
+      past = read("learning_rate");
+      past = past.step.length > 0 ? past : null;
+      lines = now.effective
+        .map((name) => ({ ...read(name), label: rateLabel(name, run.table.column(name).at(-1)) }))
+        .filter(({ step }) => step.length > 0);
       canvas.update();
       flags.update(now.edits, extent);
     },
   };
+}
+
+/**
+ * @param {string} column
+ * @param {number | undefined} value
+ * @returns {string} what stands at the end of its line
+ */
+export function rateLabel(column, value) {
+  return `${column.split("/", 1)[0].replace("_learning_rate", "")} ${formatRate(value)}`;
 }
 
 /**

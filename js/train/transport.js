@@ -127,7 +127,7 @@ export function createTransport({ send, train, signal }) {
     label: "Restart",
     icon: ICONS.restart,
     hook: "train-restart",
-    title: "Train again from the initial weights; this run stays in the plots",
+    title: "Train again from the start; this run stays in the plots",
     signal,
     onClick: () => command("train.restart", {}, "restarting…"),
   });
@@ -220,7 +220,7 @@ export function createTransport({ send, train, signal }) {
         : state === "finding"
           ? "A range test is running"
           : over
-            ? "This run is over: Restart begins again from the initial weights"
+            ? "This run is over: Restart begins again from the start"
             : "Not while it trains: pause first";
     const pendingLabel = {
       "train.start": "Starting…",

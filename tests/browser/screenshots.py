@@ -82,6 +82,24 @@ def repeated(page: Page, root: Locator) -> None:
     root.locator(hook("segment-0")).click()
 
 
+def chain(page: Page, root: Locator) -> None:
+    """A chain with a track and two groups; one link is open, and one is in a wrong place."""
+    press = lambda name: root.locator(hook(name)).click()  # noqa: E731
+    press("chain-start")
+    for text in ("clip by global", "add decayed"):
+        press("chain-add")
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+    press("chain-open-0")
+    press("chain-open-2")
+    press("chain-open-1")
+    press("chain-group-add")
+    press("chain-group-add")
+    root.locator(hook("chain-group-chain-1")).select_option("chain")
+    expect(root.locator(hook("code-proof"))).to_contain_text("equals", timeout=60_000)
+    page.mouse.move(0, 0)
+
+
 STATES: dict[str, Callable[[Page, Locator], None]] = {
     "canvas": canvas,
     "knots": selected_knots,
@@ -92,11 +110,13 @@ STATES: dict[str, Callable[[Page, Locator], None]] = {
     "error": wrong_number,
     "track": second_track,
     "node": repeated,
+    "chain": chain,
+    "chain-add": chain,
 }
 
 
 # Opened again for each picture: what happens elsewhere in JupyterLab closes a menu.
-MENUS = ("gallery", "export")
+MENUS = ("gallery", "export", "chain-add")
 
 
 def main(folder: Path, wanted: list[str]) -> None:

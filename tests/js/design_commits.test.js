@@ -8,19 +8,20 @@ import { constant } from "./schedule_catalogue.js";
  * A Python whose answers the test gives.
  *
  * @param {Record<string, number>} [tracks]
+ * @param {any} [chain]
  */
-function setUp(tracks = {}) {
-  /** @type {{state: any, accept: () => void, refuse: (reason: string) => void}[]} */
+function setUp(tracks = {}, chain = null) {
+  /** @type {{state: any, accept: (seq?: number) => void, refuse: (reason: string) => void}[]} */
   const sent = [];
   /** @type {any[]} */
   const shown = [];
   const commits = createCommits({
-    design: design(1, 0, tracks),
+    design: design(1, 0, tracks, chain),
     send: (state) =>
       new Promise((resolve, reject) => {
         sent.push({
           state,
-          accept: () => resolve(null),
+          accept: (seq) => resolve(seq === undefined ? null : { seq }),
           refuse: (reason) => reject(new Error(reason)),
         });
       }),
@@ -29,9 +30,15 @@ function setUp(tracks = {}) {
   return { commits, sent, shown };
 }
 
-/** @param {number} seq @param {number} value @param {Record<string, number>} [tracks] */
-const design = (seq, value, tracks = {}) => ({
+/**
+ * @param {number} seq
+ * @param {number} value
+ * @param {Record<string, number>} [tracks]
+ * @param {any} [chain]
+ */
+const design = (seq, value, tracks = {}, chain = null) => ({
   seq,
+  chain_node: chain,
   schedule: constant(10, value),
   tracks: Object.entries(tracks).map(([name, at]) => ({ name, schedule: constant(10, at) })),
 });
@@ -212,4 +219,92 @@ test("what is no track is not activated", () => {
   commits.activate("no_such");
   commits.activate(/** @type {any} */ (undefined));
   assert.deepEqual([commits.active(), shown], [LEARNING_RATE, []]);
+});
+
+/** @param {Record<string, unknown>} [hyperparameters] */
+const adamw = (hyperparameters = {}) => ({
+  links: [{ link: "adamw", hyperparameters }],
+  groups: [],
+});
+
+test("the chain has the same history as the curves, and is sent where it has changed", async () => {
+  const { commits, sent } = setUp({}, adamw());
+  const first = commits.commit(constant(10, 1));
+  assert.ok(!("chain" in sent[0].state));
+  sent[0].accept();
+  await first;
+  const second = commits.commitAll({ ...commits.state(), chain: adamw({ b1: 0.8 }) });
+  assert.deepEqual(sent[1].state.chain, adamw({ b1: 0.8 }));
+  assert.equal(level(sent[1].state.schedule), 1);
+  sent[1].accept();
+  await second;
+  commits.undo();
+  assert.deepEqual(sent[2].state.chain, adamw());
+  assert.equal(level(commits.node()), 1);
+  sent[2].accept();
+  await settled();
+  commits.undo();
+  assert.ok(!("chain" in sent[3].state));
+  assert.equal(level(commits.node()), 0);
+});
+
+test("a refused chain is taken back", async () => {
+  const { commits, sent } = setUp({}, adamw());
+  const answer = commits.commitAll({ ...commits.state(), chain: adamw({ b1: 2 }) });
+  sent[0].refuse("b1 must be < 1, got 2");
+  assert.match((await answer) ?? "", /b1/);
+  assert.deepEqual(commits.state().chain, adamw());
+  assert.ok(!commits.canUndo());
+});
+
+for (const order of ["before", "after"]) {
+  test(`a chain that comes ${order} its reply in Python's own words is no step`, async () => {
+    const { commits, sent } = setUp({}, adamw());
+    const answer = commits.commitAll({ ...commits.state(), chain: adamw({ b1: 0.9, b2: 0.9 }) });
+    const echo = design(2, 0, {}, adamw({ b2: 0.9 }));
+    if (order === "before") {
+      commits.adopt(echo);
+    }
+    sent[0].accept(2);
+    await answer;
+    if (order === "after") {
+      commits.adopt(echo);
+    }
+    assert.deepEqual(commits.state().chain, adamw({ b2: 0.9 }));
+    commits.undo();
+    assert.ok(!commits.canUndo());
+    assert.deepEqual(sent[1].state.chain, adamw());
+  });
+}
+
+test("the echo of a chain does not stop the newer edit that is under way", async () => {
+  const { commits, sent } = setUp({}, adamw());
+  commits.commitAll({ ...commits.state(), chain: adamw({ b1: 0.9, b2: 0.9 }) });
+  const newer = commits.commitAll({ ...commits.state(), chain: adamw({ b1: 0.8, b2: 0.9 }) });
+  sent[0].accept(2);
+  await settled();
+  commits.adopt(design(2, 0, {}, adamw({ b2: 0.9 })));
+  assert.deepEqual(commits.state().chain, adamw({ b1: 0.8, b2: 0.9 }));
+  sent[1].accept(3);
+  await newer;
+  commits.adopt(design(3, 0, {}, adamw({ b1: 0.8, b2: 0.9 })));
+  assert.deepEqual(commits.state().chain, adamw({ b1: 0.8, b2: 0.9 }));
+});
+
+test("another chain that Python sets by itself is a step", () => {
+  const { commits } = setUp({}, adamw());
+  commits.adopt(design(2, 0, {}, adamw({ b1: 0.5 })));
+  assert.ok(commits.canUndo());
+});
+
+test("the active track stays active under its new name, and others do not take its place", () => {
+  const { commits } = setUp({ "a.x": 1, "a_2.x": 2 }, adamw());
+  const { "a.x": first, "a_2.x": second } = commits.state().tracks;
+  commits.activate("a_2.x");
+  const chain = adamw({ moved: true });
+  commits.commitAll({ ...commits.state(), chain, tracks: { "a.x": first, "b.x": second } });
+  assert.equal(commits.active(), "b.x");
+  commits.activate(LEARNING_RATE);
+  commits.undo();
+  assert.equal(commits.active(), LEARNING_RATE);
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { matches, picturePath } from "../../js/design/gallery.js";
+import { picturePath } from "../../js/design/gallery.js";
 import { rangedCatalogue } from "../../js/design/tracks.js";
 import { declarationOf } from "../../js/schedule/model.js";
 import { nextItem } from "../../js/shared/menu.js";
+import { matches } from "../../js/shared/search_menu.js";
 import { catalogue } from "./schedule_catalogue.js";
 
 test("a preset's picture goes from edge to edge", () => {
@@ -12,13 +13,7 @@ test("a preset's picture goes from edge to edge", () => {
 });
 
 test("presets are found by every word of what is said of them", () => {
-  const preset = {
-    name: "warmup_cosine",
-    title: "warmup, cosine",
-    help: "A linear warmup, then half a cosine.",
-    group: "Warmup",
-    picture: [],
-  };
+  const preset = ["warmup_cosine", "A linear warmup, then half a cosine.", "Warmup"];
   assert.ok(["", "cos", "Warm COS", "half linear"].every((text) => matches(preset, text)));
   assert.ok(!matches(preset, "cosine restarts"));
 });

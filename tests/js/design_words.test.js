@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chainText } from "../../js/design/chain.js";
 import { proofOf } from "../../js/design/code.js";
 import { fieldOf, handleStates, readoutText } from "../../js/design/handle_states.js";
 import { nearest } from "../../js/design/paths.js";
@@ -17,28 +16,6 @@ const view = {
 /** @param {any} node @param {number | null} [locked] */
 const handlesOf = (node, locked = null) =>
   handleStates({ catalogue, node, locked, furthest: 1e9 }, view, "learning rate", null);
-
-test("the chain is told in one line", () => {
-  const links = [
-    {
-      label: "clip_by_global_norm",
-      hyperparameters: [{ name: "max_norm", value: 1, scheduled: false, default: false }],
-    },
-    {
-      label: "adamw",
-      hyperparameters: [
-        { name: "learning_rate", value: null, scheduled: true, default: false },
-        { name: "b1", value: 0.9, scheduled: false, default: true },
-        { name: "weight_decay", value: 0.01, scheduled: false, default: false },
-        { name: "mask", value: null, scheduled: false, default: true },
-      ],
-    },
-  ];
-  assert.equal(
-    chainText(links),
-    "clip_by_global_norm 1  →  adamw  learning_rate = curve · weight_decay 0.01",
-  );
-});
 
 test("the proof says what was found, and nothing about a curve that has changed since", () => {
   const code = {

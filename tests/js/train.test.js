@@ -6,6 +6,7 @@ import { usualStretch } from "../../js/train/moves.js";
 import { troubleOf } from "../../js/train/panel.js";
 import { formatSpeed, timeLeft } from "../../js/train/progress.js";
 import { metricRange } from "../../js/train/range.js";
+import { rateLabel } from "../../js/train/rates.js";
 import { mainAction } from "../../js/train/transport.js";
 
 const run = { state: /** @type {const} */ ("running"), step: 500, total: 2000 };
@@ -50,8 +51,23 @@ test("trouble says what to do next", () => {
 });
 
 test("metrics of training and validation, the loss first", () => {
-  const columns = { columns: ["accuracy", "loss", "learning_rate"], valid_columns: ["loss", "f1"] };
-  assert.deepEqual(metricNames(/** @type {any} */ (columns)), ["loss", "accuracy", "f1"]);
+  const train = {
+    columns: ["accuracy", "loss", "learning_rate"],
+    valid_columns: ["loss", "f1"],
+    effective: [],
+    reports: [],
+  };
+  assert.deepEqual(metricNames(train), ["loss", "accuracy", "f1"]);
+  const more = { effective: ["head/effective_learning_rate"], reports: ["greedy.scale"] };
+  const columns = [...more.reports, ...train.columns, ...more.effective];
+  assert.deepEqual(metricNames({ ...train, ...more, columns }), [
+    ...["loss", "accuracy", "f1", "greedy.scale"],
+  ]);
+});
+
+test("a rate beside the curve is called by its group, with its newest value", () => {
+  assert.equal(rateLabel("effective_learning_rate", 2e-3), "effective 2e-3");
+  assert.equal(rateLabel("head/effective_learning_rate", Number.NaN), "head nan");
 });
 
 test("the newest flags keep their labels", () => {
