@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lrwidget.finding import LRSweep, find_lr
     from lrwidget.optimizers import Chain, Link
     from lrwidget.schedules import Duration, Lengths, Schedule, Segment
-    from lrwidget.training import Task, Trainer
+    from lrwidget.training import LiveControl, Task, Trainer
     from lrwidget.widget import LRWidget, ScheduleDesigner
 
     __version__: str
@@ -26,6 +26,7 @@ _HOMES = {
     "LRWidget": "lrwidget.widget",
     "Lengths": "lrwidget.schedules",
     "Link": "lrwidget.optimizers",
+    "LiveControl": "lrwidget.training",
     "Schedule": "lrwidget.schedules",
     "ScheduleDesigner": "lrwidget.widget",
     "Segment": "lrwidget.schedules",
@@ -42,6 +43,7 @@ __all__ = [
     "LRWidget",
     "Lengths",
     "Link",
+    "LiveControl",
     "Schedule",
     "ScheduleDesigner",
     "Segment",
@@ -56,6 +58,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
+        if name == "LiveControl":
+            # Its room knows no browser, and this one knows both.
+            value.view = staticmethod(_view_of)
     elif name in _ROOMS:
         value = importlib.import_module(f"lrwidget.{name}")
     elif name == "__version__":
@@ -65,6 +70,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'lrwidget' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _view_of(live: LiveControl) -> Any:
+    from lrwidget.widget._live_view import view_of
+
+    return view_of(live)
 
 
 def __dir__() -> list[str]:

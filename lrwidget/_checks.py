@@ -9,6 +9,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+_MOST_NAMES = 80
+
 
 def bounds(low: float | None, high: float | None, *, low_open: bool, high_open: bool) -> str:
     """Return a range in words, such as ``> 0`` or ``>= 0 and < 1``; empty without bounds."""
@@ -57,7 +59,10 @@ def finite(
     )
     if isinstance(value, bool) or not _is_scalar(value):
         raise TypeError(f"{name} must be {rule}, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        number = math.inf
     below = low is not None and (number <= low if low_open else number < low)
     above = high is not None and (number >= high if high_open else number > high)
     if not math.isfinite(number) or below or above:
@@ -89,9 +94,9 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     if isinstance(value, str) and value in names:
         return value
-    raise ValueError(
-        f"{name} must be one of {', '.join(names)}; got {value!r}{_did_you_mean(value, names)}"
-    )
+    # A list longer than a few lines hides what is said after it.
+    known = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} known names"
+    raise ValueError(f"{name} must be one of {known}; got {value!r}{_did_you_mean(value, names)}")
 
 
 def known_keywords(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:

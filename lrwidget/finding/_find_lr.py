@@ -10,6 +10,7 @@ import numpy as np
 
 from lrwidget import _checks
 from lrwidget.finding._curve import GrowingCurve
+from lrwidget.finding._measured import measured
 from lrwidget.finding._rules import FloatArray, suggest
 from lrwidget.finding._sweep import LRSweep, Stopped
 from lrwidget.optimizers import Chain, Link, chain_of
@@ -17,6 +18,7 @@ from lrwidget.optimizers import Chain, Link, chain_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lrwidget.optimizers import Hyperparameter
     from lrwidget.training import Task
 
 _FEWEST_STEPS = 10
@@ -56,7 +58,7 @@ def find_lr(
     steps: int = 100,
     smoothing: float = 0.98,
     stop_factor: float | None = 4.0,
-    address: str = "learning_rate",
+    address: str | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> LRSweep:
@@ -74,7 +76,8 @@ def find_lr(
     task
         What is trained.
     chain
-        The optimizer chain, or its one link; it needs a live learning rate.
+        The optimizer chain, or its one link; it needs a live learning rate. Links that choose the
+        size of the steps themselves are left out; see Notes.
     low, high
         First and last learning rate, ``0 < low < high``.
     steps
@@ -88,7 +91,8 @@ def find_lr(
         level at which it began by more than its noise; > 1. None runs to the end of the ladder.
         A NaN or infinite loss stops the sweep at once, always.
     address
-        Which hyperparameter climbs, where a chain has several learning rates.
+        Which hyperparameter climbs; default the chain's learning rate. Groups with a chain of
+        their own keep their rates.
     on_progress
         Called with a `Progress` after each chunk of at most 25 steps, on the calling thread.
     cancel
@@ -108,6 +112,14 @@ def find_lr(
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3; the
     geometric ladder, the smoothing and the stop rule are fastai's ``lr_find``. The compiled step
     is that of `Trainer`: whichever comes second starts without a compile.
+
+    Adaptive links (``stability_guard``, ``reduce_on_plateau``, …), ``mechanize`` and line searches
+    scale the steps by what they learn on the way, so that the loss would tell of another rate than
+    the ladder's; ``apply_if_finite`` would hide where training diverges. The test trains without
+    them, `LRSweep.left_out` names them, and the step is compiled for it alone. All else is in it:
+    under ``multi_steps`` only every k-th rung is applied. Optimizers that find the size of the
+    steps themselves, such as ``prodigy``, are tested as they are: what is found is a factor of
+    theirs, and 1 is their authors' choice.
 
     Examples
     --------
@@ -132,9 +144,10 @@ def find_lr(
         raise TypeError(
             f"cancel must have is_set(), as threading.Event, or be None, got {cancel!r}"
         )
-    column = _live_column(chain, address)
+    chain, left_out = measured(chain)
+    climbing, column = _live_column(chain, address)
     for name, end in (("low", low), ("high", high)):
-        chain.hyperparameter(address).check(name, end)
+        climbing.check(name, end)
 
     ladder = np.geomspace(low, high, steps)
     curve = GrowingCurve(steps=steps, smoothing=smoothing, stop_factor=stop_factor)
@@ -168,6 +181,7 @@ def find_lr(
         low=low,
         high=high,
         steps=steps,
+        left_out=left_out,
     )
 
 
@@ -215,11 +229,14 @@ def _climb(
             looked = time.perf_counter()
 
 
-def _live_column(chain: Chain, address: str) -> int:
-    """Return the place of the climbing hyperparameter in the chain's rows."""
+def _live_column(chain: Chain, address: str | None) -> tuple[Hyperparameter, int]:
+    """Return the climbing hyperparameter and its place in the chain's rows."""
     addresses = chain.addresses()
+    if address is None:
+        address = chain.rate or "learning_rate"
     try:
-        return addresses.index(chain.resolve(address))
+        full = chain.resolve(address)
+        return chain.hyperparameter(full), addresses.index(full)
     except ValueError as error:
         raise ValueError(
             f"chain must have a live {address} for the range test to raise, "

@@ -51,6 +51,9 @@ class LRSweep:
         First and last learning rate of the ladder.
     steps
         Steps of the whole ladder.
+    left_out
+        Labels of the chain's links without which it trained, since they choose the size of the
+        steps themselves.
     """
 
     learning_rates: FloatArray
@@ -64,6 +67,7 @@ class LRSweep:
     low: float
     high: float
     steps: int
+    left_out: tuple[str, ...] = ()
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss over learning rate with the rules' suggestions.
@@ -85,7 +89,8 @@ class LRSweep:
         """Return a small table: how the sweep went, then one line a rule."""
         ending = _ENDINGS[self.stopped].format(self.diverged_at)
         ladder = f"from {self.low:g} to {self.high:g}"
-        lines = [f"LRSweep: {len(self.losses)} of {self.steps} steps {ladder}, {ending}"]
+        without = f", without {' and '.join(self.left_out)}" if self.left_out else ""
+        lines = [f"LRSweep: {len(self.losses)} of {self.steps} steps {ladder}, {ending}{without}"]
         width = max(map(len, rules))
         for name in rules:
             if name in self.suggestions:

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.optimizers._addresses import MULTIPLIER, bare, named, shortened
-from lrwidget.optimizers._assembly import first_of_its_own
 from lrwidget.optimizers._declaration import Hyperparameter
-from lrwidget.optimizers._groups import ALL, Group
+from lrwidget.optimizers._groups import ALL, MULTIPLIED, Group
 from lrwidget.optimizers._injection import Injection, keys_of
 from lrwidget.optimizers._link import Link
+from lrwidget.optimizers._order import check_order
 from lrwidget.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Chain:
     TypeError
         If a link or a group is something else.
     ValueError
-        If there is no link, a wrapper is the last link, two groups have one name, or groups have
-        chains of their own beside a link that needs all parameters at once.
+        If there is no link, a wrapper is the last link, two groups have one name, or links stand
+        together that cannot: groups with chains of their own and what needs all parameters at
+        once, ``flatten`` and what tells parameters apart, ``sam`` and what needs the loss.
 
     Examples
     --------
@@ -70,26 +71,7 @@ class Chain:
             raise ValueError("a chain must have at least one link, got none")
         object.__setattr__(self, "links", links)
         object.__setattr__(self, "groups", _groups(groups))
-        self._check_order()
-
-    def _check_order(self) -> None:
-        for links in (self.links, *(group.links for group in self.groups)):
-            if links[-1].declaration.wraps:
-                raise ValueError(
-                    f"{links[-1].name} goes around the links after it, and there is none: put an "
-                    "optimizer after it"
-                )
-        if not any(group.own for group in self.groups):
-            return
-        first = first_of_its_own(self.links)
-        inside = [*self.links[first:], *(link for g in self.groups for link in g.links)]
-        for link in inside:
-            declared = link.declaration
-            if declared.evaluate or {"value_fn", "obj_fn", "grad"} & set(declared.needs):
-                raise ValueError(
-                    f"{link.name} needs all parameters at once, and cannot be in a chain whose "
-                    "groups have chains of their own: give the groups multipliers"
-                )
+        check_order(self.links, self.groups)
 
     @classmethod
     def of(cls, *links: Link, groups: Iterable[Group] = ()) -> Self:
@@ -156,17 +138,11 @@ class Chain:
         """
         if not isinstance(address, str):
             raise TypeError(f"an address must be a str such as 'learning_rate', got {address!r}")
-        known = self._all() if static else self.addresses()
-        said, slash, name = address.rpartition("/")
-        if slash and said != ALL:
-            group = self.group(said)
-            if name == "multiplier" and not group.own:
-                name = MULTIPLIER
-            found = named(known, name, said)
-        else:
-            found = named(known, name, ALL)
-            if not slash and not found:
-                found = [a for a in known if bare(a) == name]
+        known = self.addresses()
+        found = self._find(address, known)
+        if static and not found:
+            known = self._all()
+            found = self._find(address, known)
         if len(found) == 1:
             return found[0]
         if found:
@@ -175,6 +151,16 @@ class Chain:
             f"an address must be one of {', '.join(known) or 'none (nothing is live)'}; "
             f"got {address!r}"
         )
+
+    def _find(self, address: str, known: tuple[str, ...]) -> list[str]:
+        said, slash, name = address.rpartition("/")
+        if slash and said != ALL:
+            group = self.group(said)
+            if name == "multiplier" and not group.own:
+                name = MULTIPLIER
+            return named(known, name, said)
+        found = named(known, name, ALL)
+        return found or ([] if slash else [a for a in known if bare(a) == name])
 
     def short(self, address: str) -> str:
         """Return the shortest form of a live hyperparameter's address that means it and no other.
@@ -191,6 +177,9 @@ class Chain:
     def hyperparameter(self, address: str) -> Hyperparameter:
         """Return the declaration of the hyperparameter at an address."""
         label, _, name = self.resolve(address, static=True).rpartition(".")
+        group = label.rpartition("/")[0]
+        if group and not self.group(group).own:
+            return MULTIPLIED
         return dict(self.labelled())[label].declaration.hyperparameter(name)
 
     @property
@@ -431,6 +420,10 @@ def chain_of(value: Any, name: str = "chain") -> Chain:
 
 
 def _groups(groups: Iterable[Group]) -> tuple[Group, ...]:
+    if not isinstance(groups, Iterable):
+        raise TypeError(
+            f"groups must be a list of lrwidget.optimizers.Group objects, got {groups!r}"
+        )
     groups = tuple(groups)
     for group in groups:
         if not isinstance(group, Group):

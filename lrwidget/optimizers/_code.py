@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lrwidget.optimizers._assembly import Around, Nest, Split, Step, assembly
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
 from lrwidget.optimizers._group_code import add_groups
+from lrwidget.optimizers._layout import WIDTH, head, laid_out
 from lrwidget.optimizers._link import Link
 from lrwidget.schedules import Schedule
 from lrwidget.schedules._declaration import number
-from lrwidget.schedules._export._code import Source, bracketed, call, check_identifier, listed
+from lrwidget.schedules._export._code import Source, check_identifier
 
 if TYPE_CHECKING:
     from lrwidget.optimizers._chain import Chain
@@ -28,11 +29,11 @@ def write_chain(chain: Chain, name: str, *, hold: bool = False) -> str:
 def write_live(chain: Chain, name: str, *, hold: bool = False) -> str:
     """Return source text that defines `name` as the chain with injected numbers."""
     source = Source()
-    check_identifier(name)
     injected = _injected(chain)
     if not injected:
         raise ValueError(f"a live chain must have numbers that can change, got {chain!r}")
     keys = chain.injection(injected).keys
+    _check_name(name, keys)
     values = dict(zip(keys, map(chain.value, injected), strict=True))
     for key, value in values.items():
         if isinstance(value, Schedule):
@@ -42,38 +43,58 @@ def write_live(chain: Chain, name: str, *, hold: bool = False) -> str:
     source.imports |= {"import functools", "import optax", "import jax.numpy as jnp"}
     factory = f"make_{name}"
     scheduled = [key for key, value in values.items() if isinstance(value, Schedule)]
-    parameters = ", ".join(keys)
     source.function(
-        f"{factory}({parameters})",
-        *f"return {expression}".split("\n"),
+        head(factory, keys),
+        *_returned(expression),
         decorator="@functools.partial(optax.inject_hyperparams, hyperparam_dtype=jnp.float32)",
     )
     first = {
         key: number(float(value(0) if isinstance(value, Schedule) else value))
         for key, value in values.items()
     }
-    source.assign(name, call(factory, first, column=len(name) + 3), comment=_use(chain, name))
+    _assign(source, name, _call(factory, first), comment=_use(chain, name))
     if scheduled:
-        entries = bracketed("{", [f'"{key}": {key}(step)' for key in scheduled], "}", 11)
+        entries = ", ".join(f'"{key}": {key}(step)' for key in scheduled)
         source.function(
             "hyperparameters(step)",
             '"""Return what the loop writes into ``opt_state.hyperparams`` before a step."""',
-            *f"return {entries}".split("\n"),
+            *_returned(f"{{{entries}}}"),
         )
     return source.text()
 
 
 def add_chain(source: Source, chain: Chain, name: str, *, hold: bool = False) -> None:
     """Add the definitions of the chain's schedules, and of `name` as the chain, to `source`."""
-    check_identifier(name)
-    words = {}
-    for address in chain.addresses():
-        value = chain.value(address)
-        if isinstance(value, Schedule):
-            [words[address]] = chain.injection([address]).keys
-            source.schedule(value, words[address], hold=hold)
+    scheduled = [a for a in chain.addresses() if isinstance(chain.value(a), Schedule)]
+    words = dict(zip(scheduled, chain.injection(scheduled).keys, strict=True))
+    _check_name(name, words.values())
+    for address, word in words.items():
+        source.schedule(chain.value(address), word, hold=hold)
     writer = _Writer(source, chain, words, live=False)
-    source.assign(name, writer.sequence(assembly(chain)), comment=_use(chain, name))
+    _assign(source, name, writer.sequence(assembly(chain)), comment=_use(chain, name))
+
+
+def _check_name(name: str, words: Iterable[str]) -> None:
+    """Refuse a name that something else in the same text has."""
+    check_identifier(name)
+    if name in {*words, "groups", "multiplied_groups", "kind_of", "hyperparameters"}:
+        raise ValueError(
+            f"name must not be that of a schedule or a function in the same text, got {name!r}"
+        )
+
+
+def _assign(source: Source, name: str, expression: str, *, comment: str) -> None:
+    source.assign(name, laid_out(expression, column=len(name) + 3), comment=comment)
+
+
+def _returned(expression: str) -> list[str]:
+    """Return the lines of a function that returns an expression."""
+    column = len("return ")
+    return f"return {laid_out(expression, column=column, width=WIDTH - 4)}".split("\n")
+
+
+def _call(function: str, arguments: Mapping[str, str]) -> str:
+    return f"{function}({', '.join(f'{name}={value}' for name, value in arguments.items())})"
 
 
 # What a loop passes for each keyword that `update` may need.
@@ -130,7 +151,7 @@ class _Writer:
         self._source.imports.add("import optax")
         if not written:
             return "optax.identity()"
-        return written[0] if len(written) == 1 else f"optax.chain({listed(written)[1:-1]})"
+        return written[0] if len(written) == 1 else f"optax.chain({', '.join(written)})"
 
     def _item(self, item: Step | Around | Split) -> str:
         match item:
@@ -143,14 +164,12 @@ class _Writer:
                 return self._split(ways)
 
     def _split(self, ways: Mapping[str, Nest]) -> str:
-        groups = [group for group in self._chain.groups if group.name in ways]
         key = tuple(ways)
         if key not in self._groups:
             name = "groups" if not self._groups else "multiplied_groups"
-            self._groups[key] = add_groups(self._source, groups, name)
-        written = [f'"{name}": {self.sequence(way)}' for name, way in ways.items()]
-        arguments = [bracketed("{", written, "}", 84), self._groups[key]]
-        return bracketed("optax.partition(", arguments, ")", 84)
+            self._groups[key] = add_groups(self._source, self._chain.groups, ways, name)
+        written = ", ".join(f'"{name}": {self.sequence(way)}' for name, way in ways.items())
+        return f"optax.partition({{{written}}}, {self._groups[key]})"
 
     def _link(self, label: str, link: Link, every: int, around: Mapping[str, str]) -> str:
         declared = link.declaration
@@ -161,9 +180,9 @@ class _Writer:
             if h.name in following:
                 if self._chain.rate is not None:
                     rate = self._chain.value(self._chain.rate)
-                    arguments[h.name] = self._number(self._chain.rate, rate, every)
+                    arguments[h.name] = self._number(self._chain.rate, rate, every, h)
             elif address in self._words:
-                arguments[h.name] = self._number(address, value, every)
+                arguments[h.name] = self._number(address, value, every, h)
             elif _shown(h, value):
                 arguments[h.name] = self._value(address, h, value)
         factory = self._factory(declared)
@@ -177,18 +196,25 @@ class _Writer:
                 "static_args": f"[{', '.join(static)}]",
                 "hyperparam_dtype": "jnp.float32",
             }
-            factory = call("optax.inject_hyperparams", wrapping, column=60)
-        written = call(factory, arguments, column=12)
-        return f"{written}.{declared.method}()" if declared.method else written
+            factory = _call("optax.inject_hyperparams", wrapping)
+        written = _call(factory, arguments)
+        if declared.method:
+            written = f"{written}.{declared.method}()"
+            if self._chain.needs:
+                # Alone, the method's result hands nothing on.
+                written = f"optax.GradientTransformationExtraArgs(*{written})"
+        return written
 
-    def _number(self, address: str, value: Any, every: int) -> str:
+    def _number(self, address: str, value: Any, every: int, h: Hyperparameter) -> str:
         if address not in self._words:
             return number(float(value))
         word = self._words[address]
-        if every == 1 or self._live:
+        if self._live or (every == 1 and h.first_count == 0):
             return word
         # The link counts its own updates, each the last of so many steps.
-        return f"lambda count: {word}({every} * count + {every - 1})"
+        last = every - 1 - every * h.first_count
+        times = "" if every == 1 else f"{every} * "
+        return f"lambda count: {word}({times}count {'+' if last >= 0 else '-'} {abs(last)})"
 
     def _factory(self, declared: Declaration) -> str:
         if not declared.registered:

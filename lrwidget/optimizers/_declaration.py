@@ -50,6 +50,8 @@ class Hyperparameter:
         built, or Python branches on them.
     schedulable
         Whether Optax itself takes a schedule here.
+    first_count
+        What Optax calls that schedule with at the first update.
     decay
         Whether it is the decay rate of a mean, of which the optimizer also takes one minus it.
     low, high, low_open, high_open
@@ -71,6 +73,7 @@ class Hyperparameter:
     optional: bool = False
     live: bool = True
     schedulable: bool = False
+    first_count: int = 0
     decay: bool = False
     low: float | None = 0.0
     high: float | None = None
@@ -140,11 +143,13 @@ def _dtype(_: Hyperparameter, name: str, value: Any) -> str:
     return _checks.choice(name, getattr(value, "__name__", value), _DTYPES)
 
 
-def _mask(_: Hyperparameter, name: str, value: Any) -> Any:
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
+def _mask(declared: Hyperparameter, name: str, value: Any) -> Any:
+    # None is dealt with where it is allowed.
+    if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
+        allowed = "None, " if declared.default is None else ""
         raise TypeError(
-            f"{name} must be None, a bool, a pytree of bools or a function of the parameters that "
-            f"returns one, got {value!r}"
+            f"{name} must be {allowed}a bool, a pytree of bools or a function of the parameters "
+            f"that returns one, got {value!r}"
         )
     return value
 
@@ -263,7 +268,13 @@ class Declaration:
     @property
     def factory(self) -> Callable[..., Any]:
         """The function itself; imports its module on first use."""
-        factory: Callable[..., Any] = getattr(importlib.import_module(self.module), self.function)
+        module = importlib.import_module(self.module)
+        if not hasattr(module, self.function):
+            raise ImportError(
+                f"the link {self.name!r} needs {self.module}.{self.function}, which the installed "
+                f"{self.module.partition('.')[0]} does not have: install a newer one"
+            )
+        factory: Callable[..., Any] = getattr(module, self.function)
         return factory
 
     def hyperparameter(self, name: str) -> Hyperparameter:

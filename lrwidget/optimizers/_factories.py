@@ -79,7 +79,7 @@ def custom(factory: Callable[..., Any], **hyperparameters: Any) -> Link:
         name=getattr(factory, "__name__", type(factory).__name__),
         module=factory.__module__,
         function=getattr(factory, "__qualname__", ""),
-        hyperparameters=tuple(_taken(name, value) for name, value in given.items()),
+        hyperparameters=tuple(_taken(name, v, taken.get(name)) for name, v in given.items()),
         help=(inspect.getdoc(factory) or "").partition("\n")[0],
         made_by=factory,
     )
@@ -109,15 +109,23 @@ class CustomDeclaration(Declaration):
         return self.made_by
 
 
-def _taken(name: str, value: Any) -> Hyperparameter:
+def _taken(name: str, value: Any, parameter: inspect.Parameter | None) -> Hyperparameter:
+    """Return what is known of an argument from its value, and from its default if it has one."""
+    start = value(0) if isinstance(value, Schedule) else value
+    required = parameter is None or parameter.default is parameter.empty
+    declared = Hyperparameter(
+        name=name,
+        default=start if parameter is None or required else parameter.default,
+        required=required,
+        low=None,
+    )
     if isinstance(value, bool):
-        return Hyperparameter(name=name, default=value, kind="flag")
+        return dataclasses.replace(declared, kind="flag")
     if isinstance(value, int):
-        return Hyperparameter(name=name, default=value, kind="integer", low=None)
+        return dataclasses.replace(declared, kind="integer")
     if isinstance(value, float | Schedule):
-        start = value(0) if isinstance(value, Schedule) else value
-        return Hyperparameter(name=name, default=start, low=None)
-    return Hyperparameter(name=name, default=value, kind="mask" if name == "mask" else "function")
+        return declared
+    return dataclasses.replace(declared, kind="mask" if name == "mask" else "function")
 
 
 # ---- one function for each declaration ---------------------------------------------------------

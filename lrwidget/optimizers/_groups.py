@@ -8,17 +8,23 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
+from lrwidget.optimizers._declaration import Hyperparameter
 from lrwidget.optimizers._link import Link
+from lrwidget.schedules import Schedule
 from lrwidget.schedules._export._code import check_identifier
 
 if TYPE_CHECKING:
     from lrwidget.optimizers._chain import Chain
-    from lrwidget.schedules import Schedule
 
 # The group of all parameters that no other group takes.
 ALL = "all"
 
 KINDS = ("kernel", "bias", "norm", "embedding")
+
+# What a multiplier may be: unlike the link that it becomes, it turns no update round.
+MULTIPLIED = Hyperparameter(
+    name="step_size", default=1.0, required=True, help="times the update of the main chain"
+)
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -90,6 +96,11 @@ class Group:
         kinds = _words(f"the kinds of {name}", kinds)
         for kind in kinds:
             _checks.choice(f"a kind of the group {name}", kind, KINDS)
+        if isinstance(mask, int | float | str) and not isinstance(mask, bool):
+            raise TypeError(
+                f"the mask of {name} must be a pytree of bools or a function of the parameters "
+                f"that returns one, got {mask!r}"
+            )
         if bool(paths) + bool(kinds) + (mask is not None) != 1:
             raise ValueError(f"the group {name} must be given by paths, kinds or mask, one of them")
         object.__setattr__(self, "name", name)
@@ -106,6 +117,8 @@ class Group:
 
     def with_links(self, links: Sequence[Link]) -> Group:
         """Return the group with other links, of which one with a multiplier has one."""
+        if not self.own:
+            links = _links(self.name, links[0]["step_size"], None)
         changed = object.__new__(Group)
         for field in dataclasses.fields(self):
             object.__setattr__(changed, field.name, getattr(self, field.name))
@@ -143,7 +156,7 @@ def layerwise_decay(decay: float, layers: Iterable[str | Sequence[str]]) -> tupl
     [0.25, 0.5, 1.0]
     """
     decay = _checks.finite("decay", decay, low=0.0, low_open=True, high=1.0)
-    if isinstance(layers, str):
+    if isinstance(layers, str) or not isinstance(layers, Iterable):
         raise TypeError(f"layers must be a list of patterns, got {layers!r}")
     patterns = list(layers)
     if not patterns:
@@ -162,11 +175,14 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 def _links(name: str, multiplier: Any, chain: Any) -> tuple[Link, ...]:
     if chain is None:
+        said = f"the multiplier of {name}"
         try:
-            return (Link("scale", step_size=multiplier),)
+            link = Link("scale", step_size=multiplier)
         except (TypeError, ValueError) as error:
-            said = str(error).replace("step_size", f"the multiplier of {name}", 1)
-            raise type(error)(said) from None
+            raise type(error)(str(error).replace("step_size", said, 1)) from None
+        if not isinstance(multiplier, Schedule):
+            MULTIPLIED.check(said, multiplier)
+        return (link,)
     from lrwidget.optimizers._chain import chain_of  # a chain is made of groups
 
     own = chain_of(chain, f"the chain of {name}")
@@ -176,7 +192,10 @@ def _links(name: str, multiplier: Any, chain: Any) -> tuple[Link, ...]:
 
 
 def _words(name: str, given: Iterable[str] | str) -> tuple[str, ...]:
-    words = (given,) if isinstance(given, str) else tuple(given)
+    words = (given,) if isinstance(given, str) else given
+    if not isinstance(words, Iterable):
+        raise TypeError(f"{name} must be text or a list of texts, got {given!r}")
+    words = tuple(words)
     for word in words:
         if not isinstance(word, str) or not word:
             raise TypeError(f"{name} must be text or a list of texts, got {given!r}")

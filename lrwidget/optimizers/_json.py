@@ -22,8 +22,9 @@ _OPTIONAL = frozenset({"groups"})
 _MATCHING = frozenset({"paths", "kinds", "mask", "multiplier", "links"})
 
 Node = dict[str, Any]
-# Of an object that JSON cannot hold: where it belongs ("adamw.mask", "mask" of a group, "link" for a
-# custom one), and the object, for which plain data stands; or that data, and back the object.
+# Of an object that JSON cannot hold: where it belongs ("adamw.mask", "mask" for that of a group,
+# "link" for a custom one), and the object, for which plain data stands; or that, which gives the
+# object back.
 Keep = Callable[[str, Any], Any]
 Kept = Callable[[str, Any], Any]
 
@@ -142,8 +143,8 @@ def _link(where: str, node: Any, kept: Kept | None) -> Link:
         if kept is not None and "kept" in node:
             made: Link = kept("link", node["kept"])
             return made.replace(**_values(where, made.name, values, kept))
-        read = _values(where, node["link"], values, kept)
         _refuse_objects(declaration(node["link"]), values)
+        read = _values(where, node["link"], values, kept)
         return Link(node["link"], **read)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from None
@@ -156,8 +157,11 @@ def _values(where: str, link: Any, values: Node, kept: Kept | None) -> dict[str,
 def _refuse_objects(declared: Declaration, values: Node) -> None:
     for h in declared.hyperparameters:
         value = values.get(h.name)
-        if h.kind == "function" and value is not None and not isinstance(value, dict):
+        is_kept = isinstance(value, dict) and value.keys() == {"kept"}
+        if h.kind == "function" and value is not None and not is_kept:
             raise ValueError(f"{h.name} must be null in JSON, got {value!r:.80}")
+        if h.kind == "mask" and not (isinstance(value, bool | None) or is_kept):
+            raise ValueError(f"{h.name} must be null, true or false in JSON, got {value!r:.80}")
 
 
 def _read(where: str, value: Any, place: str, kept: Kept | None) -> Any:
@@ -168,7 +172,7 @@ def _read(where: str, value: Any, place: str, kept: Kept | None) -> Any:
     if "chain" in value:
         from lrwidget.optimizers._chain import Chain  # which is read by this module
 
-        links, groups = from_node(value["chain"])
+        links, groups = from_node(fields(where, value, {"chain"})["chain"])
         return Chain(*links, groups=groups)
     return Schedule.from_node(fields(where, value, {"schedule"})["schedule"])
 

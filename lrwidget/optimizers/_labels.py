@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import jax
@@ -13,14 +13,18 @@ from lrwidget.optimizers._kinds import kind_of
 PyTree = Any
 
 
-def labeller(groups: Sequence[Group]) -> Callable[[PyTree], PyTree]:
-    """Return a function from parameters to the names of their groups, of which the first counts."""
+def labeller(groups: Sequence[Group], ways: Collection[str]) -> Callable[[PyTree], PyTree]:
+    """Return a function from parameters to the names of their groups, of which the first counts.
+
+    Of parameters whose group is none of `ways` it says ``"all"``.
+    """
 
     def labels(params: PyTree) -> PyTree:
         named = jax.tree.map(lambda _: ALL, params)
         for group in reversed(groups):
             inside = _inside(group, params)
-            named = jax.tree.map(lambda i, n, g=group.name: g if i else n, inside, named)
+            name = group.name if group.name in ways else ALL
+            named = jax.tree.map(lambda i, n, g=name: g if i else n, inside, named)
         return named
 
     return labels

@@ -12,6 +12,7 @@ import optax
 
 from lrwidget.optimizers._assembly import Around, Nest, Split, Step, assembly
 from lrwidget.optimizers._decay import Decay
+from lrwidget.optimizers._declaration import Declaration, Hyperparameter
 from lrwidget.optimizers._evaluation import find_evaluations
 from lrwidget.optimizers._labels import labeller
 from lrwidget.optimizers._link import Link
@@ -52,11 +53,14 @@ class _Builder:
             case Split(ways):
                 return optax.partition(
                     {name: self._sequence(way) for name, way in ways.items()},
-                    labeller([group for group in self._chain.groups if group.name in ways]),
+                    labeller(self._chain.groups, ways),
                 )
             case Around(label, link, every, inner):
-                around = {link.declaration.wraps: self._sequence(inner)}
-                return self._link(label, link, every, around)
+                inside = self._sequence(inner)
+                if self._live:
+                    # A wrapper picks old or new updates and states, which must agree in type.
+                    inside = _of_one_type(inside)
+                return self._link(label, link, every, {link.declaration.wraps: inside})
             case Step(label, link, every):
                 return self._link(label, link, every, {})
 
@@ -67,41 +71,61 @@ class _Builder:
         values = {**link.hyperparameters, **live}
         arguments = dict(around)
         following = link.following()
+        not_taken = _not_taken(declared)
         for h in declared.hyperparameters:
             value = values[h.name]
             if h.name in following:
-                arguments[h.name] = self._followed(every)
-            elif not (value is None and h.default is None and h.kind == "function"):
-                arguments[h.name] = _argument(value, every)
+                arguments[h.name] = self._followed(h, every)
+            elif not (h.name in not_taken and value is h.default):
+                arguments[h.name] = _argument(value, every, h.first_count)
         injected = [name for name in link.injected() if name not in live]
         factory: Callable[..., Any] = declared.factory
         if injected:
-            # Everything else is static: Optax would take a mask for a schedule, and round the
-            # constants of Adam to float32.
-            static = [name for name in arguments if name not in injected]
+            # Everything else is static: Optax would take a function for a schedule, even one that
+            # is only a default, and round the constants of Adam to float32.
+            names = inspect.signature(factory).parameters
+            static = [name for name in names if name not in injected]
             factory = optax.inject_hyperparams(
                 factory, static_args=static, hyperparam_dtype=jnp.float32
             )
         transformation: optax.GradientTransformation = factory(**arguments)
         if declared.method and not injected:
-            transformation = getattr(transformation, declared.method)()
+            # MultiSteps hands on what `update` is given, and its method's result would not.
+            method = getattr(transformation, declared.method)
+            transformation = optax.GradientTransformationExtraArgs(*method())
         if live and declared.one_type:
-            transformation = _in_float32(transformation)
+            transformation = _of_one_type(transformation, jnp.float32)
         if self._report and declared.reports:
             transformation = reporting(transformation, label, declared.reports)
         return transformation
 
-    def _followed(self, every: int) -> Any:
+    def _followed(self, h: Hyperparameter, every: int) -> Any:
         """Return the chain's learning rate for a link that follows it; None without one."""
         address = self._chain.rate
         if address is None:
             return None
         label, _, name = address.rpartition(".")
         live = self._live.get(label, {})
-        return live[name] if name in live else _argument(self._chain.value(address), every)
+        if name in live:
+            return live[name]
+        return _argument(self._chain.value(address), every, h.first_count)
 
 
-def _argument(value: Any, every: int) -> Any:
+def _not_taken(declared: Declaration) -> set[str]:
+    """Return the arguments that are not passed at their defaults.
+
+    For a function None is Optax's own, and an older Optax does not know all that we declare.
+    """
+    taken = inspect.signature(declared.factory).parameters
+    older = not any(p.kind is p.VAR_KEYWORD for p in taken.values())
+    return {
+        h.name
+        for h in declared.hyperparameters
+        if (h.kind == "function" and h.default is None) or (older and h.name not in taken)
+    }
+
+
+def _argument(value: Any, every: int, first_count: int) -> Any:
     from lrwidget.optimizers._chain import Chain
 
     if isinstance(value, Chain):
@@ -109,19 +133,34 @@ def _argument(value: Any, every: int) -> Any:
     if not isinstance(value, Schedule):
         return value
     schedule = value.to_optax()
-    if every == 1:
+    if every == 1 and first_count == 0:
         return schedule
     # The link is updated once in so many steps, at the last of them, and counts its own updates.
-    return lambda count: schedule(every * count + (every - 1))
+    last = every - 1 - every * first_count
+    return lambda count: schedule(every * count + last)
 
 
-def _in_float32(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+def _of_one_type(
+    inner: optax.GradientTransformation, least: Any = None
+) -> optax.GradientTransformationExtraArgs:
+    """Return a transformation whose updates and state keep their types.
+
+    Inside it no float has a smaller type than `least`, if that is given.
+    """
     extended = optax.with_extra_args_support(inner)
 
+    def widened(x: Any) -> Any:
+        if least is None or not jnp.issubdtype(x.dtype, jnp.floating):
+            return x
+        return x.astype(jnp.promote_types(x.dtype, least))
+
     def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> Any:
-        wide = jax.tree.map(lambda u: u.astype(jnp.promote_types(u.dtype, jnp.float32)), updates)
-        wide, state = extended.update(wide, state, params, **extra)
-        return jax.tree.map(_as_before, wide, updates), state
+        wide = jax.tree.map(widened, (updates, state, params))
+        new_updates, new_state = extended.update(*wide, **extra)
+        return (
+            jax.tree.map(_as_before, new_updates, updates),
+            jax.tree.map(_as_before, new_state, state),
+        )
 
     return optax.GradientTransformationExtraArgs(inner.init, update)
 

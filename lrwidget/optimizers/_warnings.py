@@ -42,6 +42,29 @@ _ON_GRADIENTS = (
     "zero_nans",
 )
 _DECAYS = ("weight_decay", "weight_decay_rate")
+# What it makes of an array depends on the array's shape, or on its norm.
+_BY_ARRAY = (
+    "adafactor",
+    "adaptive_grad_clip",
+    "centralize",
+    "clip_by_block_rms",
+    "fromage",
+    "galore",
+    "lamb",
+    "lars",
+    "muon",
+    "novograd",
+    "scale_by_distance_over_gradients",
+    "scale_by_factored_rms",
+    "scale_by_galore",
+    "scale_by_muon",
+    "scale_by_novograd",
+    "scale_by_param_block_norm",
+    "scale_by_param_block_rms",
+    "scale_by_sm3",
+    "scale_by_trust_ratio",
+    "sm3",
+)
 
 
 def warnings_of(chain: Chain) -> list[ChainWarning]:
@@ -83,8 +106,20 @@ _VALIDATION = (
 _BEFORE_OPTIMIZER = "{name} scales the step that the optimizer takes: put it after the optimizer."
 _TWICE = "weights decay here and in {first}: keep one of the two."
 _LIMIT = (
-    "after {limit} bad steps in a row apply_if_finite lets the next one through, and the weights "
-    "become NaN: the trainer stops there, a loop of your own has to look."
+    "apply_if_finite with a limit of 0 lets the first bad step through, and the weights become "
+    "NaN: give it the number of bad steps in a row that it may leave out."
+)
+_UPHILL = (
+    "the learning rate of {first} turns the step downhill, and {name} by a negative number turns "
+    "it uphill again: make it positive."
+)
+_FLAGS = (
+    "sam makes numbers of the flags that apply_if_finite keeps, and the step is traced twice: put "
+    "apply_if_finite before sam."
+)
+_FLAT = (
+    "flatten leaves one vector, while {name} looks at every array, unit or axis by itself: it does "
+    "something else here. Leave flatten out."
 )
 _MOMENTUM = (
     "schedule_free has a momentum of its own (b1), and that of {name} comes on top: set it to 0 "
@@ -125,10 +160,20 @@ def _rates(links: Labelled) -> Found:
     rates = [label for label, link in links if _ends_with_rate(link)]
     for label in rates[1:]:
         yield label, _TWO_RATES.format(first=rates[0])
+    turned = [label for label, link in links if _is_negative(link)]
+    for label in turned if rates else ():
+        yield label, _UPHILL.format(first=rates[0], name="scale")
     blocks = any(link.declaration.category == "update" for _, link in links)
     optimizers = any(link.declaration.category in ("optimizer", "free") for _, link in links)
-    if blocks and not rates and not optimizers:
+    if blocks and not rates and not turned and not optimizers:
         yield "", _NO_RATE
+
+
+def _is_negative(link: Link) -> bool:
+    # As in Optax's own examples: chain(scale_by_adam(), scale(-1e-3)).
+    names = {"scale": "step_size", "scale_by_distance_over_gradients": "global_scale"}
+    value = link.hyperparameters.get(names.get(link.name, ""))
+    return not isinstance(value, Schedule) and value is not None and value < 0.0
 
 
 def _expected_one(links: Labelled) -> Found:
@@ -148,23 +193,34 @@ def _loss(links: Labelled) -> Found:
     for label, link in links:
         if link.hyperparameters.get("monitor") == "valid":
             yield label, _VALIDATION.format(name=link.name)
-        if link.name == "apply_if_finite":
-            yield label, _LIMIT.format(limit=link["max_consecutive_errors"])
+        if link.name == "apply_if_finite" and link["max_consecutive_errors"] == 0:
+            yield label, _LIMIT
 
 
 def _twice(links: Labelled) -> Found:
     decaying = [
         label
         for label, link in links
-        if any(link.hyperparameters.get(name) not in (None, 0.0) for name in _DECAYS)
+        # That of mechanize is of its search for a scale.
+        if link.declaration.category != "wrapper"
+        and any(link.hyperparameters.get(name) not in (None, 0.0) for name in _DECAYS)
     ]
     for label in decaying[1:]:
         yield label, _TWICE.format(first=decaying[0])
-    for i, (label, link) in enumerate(links):
+    for i, (_, link) in enumerate(links):
         inner = links[i + 1 :] if link.name == "schedule_free" else []
-        for _, each in inner:
+        for at, each in inner:
             if any(each.hyperparameters.get(name) for name in ("momentum", "b1", "beta")):
-                yield label, _MOMENTUM.format(name=each.name)
+                yield at, _MOMENTUM.format(name=each.name)
+
+
+def _within(links: Labelled) -> Found:
+    names = [link.name for _, link in links]
+    for around, told in (("sam", _FLAGS), ("flatten", _FLAT)):
+        inner = links[names.index(around) + 1 :] if around in names else []
+        for label, link in inner:
+            if link.name in (_BY_ARRAY if around == "flatten" else ("apply_if_finite",)):
+                yield label, told.format(name=link.name)
 
 
 def _groups(chain: Chain) -> Found:
@@ -175,4 +231,11 @@ def _groups(chain: Chain) -> Found:
             yield label, _MULTIPLIED.format(name=link.name)
 
 
-_RULES: tuple[Callable[[Labelled], Found], ...] = (_order, _rates, _expected_one, _loss, _twice)
+_RULES: tuple[Callable[[Labelled], Found], ...] = (
+    _order,
+    _rates,
+    _expected_one,
+    _loss,
+    _twice,
+    _within,
+)

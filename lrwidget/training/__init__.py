@@ -17,6 +17,9 @@ from lrwidget.training._commands import (
 )
 from lrwidget.training._history import History, Table
 from lrwidget.training._journal import JournalEntry
+from lrwidget.training._live import LiveControl
+from lrwidget.training._live_loop import LoopStopped
+from lrwidget.training._live_run import LiveRun
 from lrwidget.training._runner import Runner
 from lrwidget.training._task import Task
 from lrwidget.training._trainer import Trainer
@@ -27,6 +30,9 @@ __all__ = [
     "Extend",
     "History",
     "JournalEntry",
+    "LiveControl",
+    "LiveRun",
+    "LoopStopped",
     "Pause",
     "Release",
     "Resume",

@@ -1,10 +1,12 @@
-"""What a trainer makes of its arguments."""
+"""What a trainer or a live control makes of its arguments."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
+
+import jax
 
 from lrwidget import _checks
 from lrwidget.optimizers import Chain
@@ -72,3 +74,28 @@ def merged(name: str, mapping: Any, by_name: Mapping[str, Any]) -> dict[str, Any
     if not merged:
         raise ValueError(f"{name} must name at least one hyperparameter, got none")
     return merged
+
+
+def live_length(chain: Chain, steps: int | None) -> int:
+    """Return the length of a run without a task, or raise a ValueError."""
+    steps = chain.steps if steps is None else steps
+    if steps is None:
+        raise ValueError("steps must be given where no schedule of the chain has an end, got None")
+    return _checks.integer("steps", steps, low=1, high=LAST_STEP)
+
+
+def step_number(step: Any) -> int:
+    """Return the number of a step, or raise; one on the device is refused unread."""
+    if isinstance(step, jax.Array):
+        raise TypeError(
+            "step must be a Python int, got a jax.Array: reading it would wait for the device at "
+            "every step"
+        )
+    return _checks.integer("step", step, low=0, high=LAST_STEP)
+
+
+def refuse_measure(name: str, value: Any) -> NoReturn:
+    """Raise because a measure is no scalar array outside of jit."""
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(f"{name} must be an array, got a tracer: call live.update outside of jit")
+    raise ValueError(f"{name} must be a scalar, got shape {value.shape}")

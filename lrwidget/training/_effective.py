@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.optimizers import ALL, Chain, Link
+from lrwidget.optimizers._assembly import first_of_its_own
 
 NAME = "effective_learning_rate"
 
@@ -41,10 +42,13 @@ class EffectiveRates:
         rate, scales = self._of(ALL)
         if rate is not None and scales:
             self._factors[NAME] = [rate, *scales]
+        # What stands before the chains of groups scales these as well.
+        first = first_of_its_own(chain.links)
+        shared = _scales(list(chain.labelled_in(ALL))[:first])
         for group in chain.groups:
             own = self._of(group.name)
             if group.own and own[0] is not None:
-                self._factors[f"{group.name}/{NAME}"] = [own[0], *own[1]]
+                self._factors[f"{group.name}/{NAME}"] = [own[0], *shared, *own[1]]
             elif not group.own and rate is not None:
                 multiplier = chain.resolve(f"{group.name}/multiplier")
                 self._factors[f"{group.name}/{NAME}"] = [rate, multiplier, *scales]
@@ -86,7 +90,8 @@ class EffectiveRates:
             for label, link in links
             if link.declaration.rate and link[link.declaration.rate] is not None
         ]
-        scales = [
-            f"{label}.{link.declaration.scale}" for label, link in links if link.declaration.scale
-        ]
-        return (rates[0] if len(rates) == 1 else None), scales
+        return (rates[0] if len(rates) == 1 else None), _scales(links)
+
+
+def _scales(links: list[tuple[str, Link]]) -> list[str]:
+    return [f"{label}.{link.declaration.scale}" for label, link in links if link.declaration.scale]

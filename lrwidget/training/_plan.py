@@ -157,7 +157,10 @@ class Plans:
 
     def cool_down(self, step: int, steps: int, end_value: float) -> list[Change]:
         """Ramp every learning rate from where it is straight to `end_value` over `steps` steps."""
-        rates = [a for a in self.addresses if a.rpartition(".")[2] == "learning_rate"]
+        called = {f"{label}.{link.declaration.rate}" for label, link in self._chain.labelled()}
+        rates = [
+            a for a in self.addresses if a in called or a.rpartition(".")[2] == "learning_rate"
+        ]
         if not rates:
             raise ValueError("cooldown needs a live learning_rate, and this run has none")
         changes = []

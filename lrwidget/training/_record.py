@@ -27,7 +27,7 @@ class Record:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The columns of the history that are measured: ``"loss"`` and the metrics."""
+        """The columns of the history that are measured: loss, metrics, reports of links."""
         raise NotImplementedError
 
     @property

@@ -29,7 +29,7 @@ class Results(Record):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The columns of the history that are measured: ``"loss"`` and the metrics."""
+        """The columns of the history that are measured: loss, metrics, reports of links."""
         return self.runner.columns
 
     @property

@@ -10,6 +10,12 @@ import dataclasses
 import string
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lrwidget.optimizers._code import add_chain
+from lrwidget.optimizers._layout import WIDTH, laid_out
+from lrwidget.schedules._declaration import number
+from lrwidget.schedules._export._code import Source, arranged
 from lrwidget.training._array_source import ArrayData
 
 if TYPE_CHECKING:
@@ -49,17 +55,17 @@ $bind
         return value, $state_after
 
     @jax.jit
-    def train_step(carry, batch, step):
+    def train_step(carry, batch, step$valid_parameter):
         params, state, opt_state = carry
         key = jax.random.fold_in(step_root, step)
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         (value, state), grads = gradient(params, state, batch, key)
-        updates, opt_state = optimizer.update(grads, opt_state, params)
+$value_fn        $update
         return (optax.apply_updates(params, updates), state, opt_state), value
 
     losses = []
     for step, batch in zip(range(steps), $stream):
-        carry, value = train_step(carry, batch, step)
+        carry, value = train_step(carry, batch, step$valid_argument)
         losses.append(value)
     params, state, opt_state = carry
 $finish''')
@@ -172,9 +178,11 @@ def write_script(trainer: Trainer) -> str:
         raise ValueError("to_code needs a run with at least one step, got none yet")
     form = _FORMS[task.kind](task)
     arrays = isinstance(task.source, ArrayData)
-    chain_imports, optimizer = _split(trainer.effective_chain().to_code("optimizer", hold=True))
+    source = Source()
+    chain = trainer.effective_chain()
+    add_chain(source, chain, "optimizer", hold=True)
     imports = {"import jax", "import jax.numpy as jnp", "import numpy as np", "import optax"}
-    imports |= {*form.imports, *chain_imports}
+    imports |= {*form.imports, *source.imports}
     if arrays:
         imports.add("import itertools")
     settings = [f"STEPS = {steps}", f"SEED = {task.seed}"]
@@ -182,6 +190,8 @@ def write_script(trainer: Trainer) -> str:
     if arrays:
         settings.append(f"BATCH_SIZE = {task.batch_size}")
         keywords.append("batch_size=BATCH_SIZE")
+    if "valid_value" in chain.needs:
+        settings.append(_validation(trainer))
     batches = _ARRAY_BATCHES if arrays else _ITERABLE_BATCHES
     signature = [form.model, "loss_fn", "train_data", *form.more, "*", *keywords]
     summary = f"Train as a run of lrwidget did: {steps} steps, seed {task.seed}"
@@ -192,8 +202,8 @@ def write_script(trainer: Trainer) -> str:
             summary=f"{summary}.",
             model_word=form.model_word,
             usage=f"{form.returns}, losses = train({form.model}, loss_fn, train_data)",
-            imports=_sorted(imports),
-            optimizer=optimizer,
+            imports=arranged(imports),
+            optimizer=source.body().rstrip(),
             settings="\n".join(settings),
             definitions="\n\n\n".join([batches, *form.classes]),
             signature="".join(f"\n    {argument}," for argument in signature) + "\n",
@@ -204,9 +214,51 @@ def write_script(trainer: Trainer) -> str:
             stream=f"batches(train_data{', batch_size, seed' if arrays else ''})",
             returns=form.returns,
             finish=form.finish,
+            **_update(chain.needs),
         )
         + "\n"
     )
+
+
+# What the step passes for each keyword that the chain's update needs.
+_PASSED = {
+    "value": "value",
+    "grad": "grads",
+    "value_fn": "value_fn",
+    "obj_fn": "value_fn",
+    "valid_value": "valid_value",
+}
+
+_VALUE_FN = """\
+
+        def value_fn(params):
+            return loss_of(params, carry[1], batch, key)[0]
+
+"""
+
+
+def _update(needs: frozenset[str]) -> dict[str, str]:
+    """Return what the step has to do for the keywords that the chain's update needs."""
+    passed = [f"{name}={word}" for name, word in _PASSED.items() if name in needs]
+    called = f"optimizer.update({', '.join(['grads', 'opt_state', 'params', *passed])})"
+    update = laid_out(called, column=len("updates, opt_state = "), width=WIDTH - 8)
+    valid = "valid_value" in needs
+    return {
+        "value_fn": _VALUE_FN if needs & {"value_fn", "obj_fn"} else "",
+        "update": f"updates, opt_state = {update}".replace("\n", "\n        "),
+        "valid_parameter": ", valid_value" if valid else "",
+        "valid_argument": ", VALID_LOSSES.get(step, np.nan)" if valid else "",
+    }
+
+
+def _validation(trainer: Trainer) -> str:
+    """Return the validation losses of the run, which the chain asks for, by step."""
+    valid = trainer.history.valid
+    losses = [] if "loss" not in valid.names else zip(valid.step, valid.loss, strict=True)
+    told = [(step, float(loss)) for step, loss in losses if np.isfinite(loss)]
+    entries = ", ".join(f"{step}: {number(loss)}" for step, loss in told)
+    table = laid_out(f"{{{entries}}}", column=len("VALID_LOSSES = "))
+    return f"# Of the steps that came after a validation pass.\nVALID_LOSSES = {table}"
 
 
 def _pytree(_: Task) -> _Form:
@@ -328,15 +380,3 @@ def _arguments(task: Task, model: str, rngs: str) -> str:
     if task.loss_fn.takes_train:
         arguments.append("train=True")
     return ", ".join(arguments)
-
-
-def _split(code: str) -> tuple[list[str], str]:
-    # The imports that a chain's source begins with, and the rest of it.
-    imports, _, rest = code.partition("\n\n")
-    return imports.splitlines(), rest.strip()
-
-
-def _sorted(imports: set[str]) -> str:
-    standard = {line for line in imports if line == "import itertools"}
-    groups = [sorted(standard), sorted(imports - standard, key=lambda x: (x[0] == "f", x))]
-    return "\n\n".join("\n".join(group) for group in groups if group)

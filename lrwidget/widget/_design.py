@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import traitlets
 
 from lrwidget import schedules
+from lrwidget.optimizers import Chain
+from lrwidget.optimizers._parts import groups_shown, links_shown
 from lrwidget.schedules import Schedule
+from lrwidget.widget import _chain_node
+from lrwidget.widget._chain_node import Keepsakes, Node
 from lrwidget.widget._export import Exported, exported, written
-from lrwidget.widget._file import DesignFile
+from lrwidget.widget._file import DesignFile, read_design
 from lrwidget.widget._opening import DEFAULT_PEAK, DEFAULT_STEPS
 from lrwidget.widget._pictures import describe_schedule, schedule_panel, schedule_title
 from lrwidget.widget._proof import Claim, Verdict, shared_worker
@@ -21,9 +26,12 @@ from lrwidget.widget._static import Panel, picture
 from lrwidget.widget._tracks import ADDRESS, Design
 from lrwidget.widget._words import in_short
 
+# A command without a chain leaves that as it is; None takes it away.
+_AS_IT_IS: Any = object()
+
 
 class DesignWidget(DesignState):
-    """A widget in which a learning rate and the tracks beside it are designed.
+    """A widget in which a learning rate, the tracks beside it and their chain are designed.
 
     Subclasses decide on the panels and on the first design.
     """
@@ -43,6 +51,7 @@ class DesignWidget(DesignState):
         **state: Any,
     ) -> None:
         self._file = file
+        self._keepsakes = Keepsakes()
         self._steps_per_epoch = steps_per_epoch
         self._seen = False
         self._seq = 0
@@ -50,7 +59,7 @@ class DesignWidget(DesignState):
         super().__init__(
             design,
             _panels=list(panels),
-            _catalogue=dict(catalogue),
+            _catalogue={**catalogue, "links": _chain_node.catalogue()},
             _design=self._design_shown(design),
             _code=self._code_shown(),
             **state,
@@ -61,8 +70,12 @@ class DesignWidget(DesignState):
     def _took(self, before: Design) -> str | None:
         now, file = self._now, self._file
         kept = True
-        if file is not None and (now.schedule, now.tracks) != (before.schedule, before.tracks):
-            kept = file.save(now.schedule, now.tracks)
+        if file is not None and (now.schedule, now.tracks, now.base) != (
+            before.schedule,
+            before.tracks,
+            before.base,
+        ):
+            kept = file.save(now.schedule, now.tracks, now.base)
         self._show()
         return None if kept or file is None else file.warning
 
@@ -94,11 +107,27 @@ class DesignWidget(DesignState):
         return confirmed
 
     def _edit(
-        self, schedule: Schedule | None = None, tracks: Mapping[str, Schedule] | None = None
+        self,
+        schedule: Schedule | None = None,
+        tracks: Mapping[str, Schedule] | None = None,
+        chain: Node | None = _AS_IT_IS,
     ) -> Future[dict[str, int]]:
-        """Set the schedule, or all tracks, or both at once; nothing if one of them is refused."""
+        """Set the schedule, all tracks, the chain, or all at once; nothing if one is refused."""
+        if chain is _AS_IT_IS:
+            fitted = None if schedule is None else self._fitted(schedule)
+            return self._edit_to(lambda: self._now.replaced(fitted, tracks))
+        base = None if chain is None else self._keepsakes.chain(chain)
+        return self._edit_chain(schedule, tracks, base)
+
+    def _edit_chain(
+        self, schedule: Schedule | None, tracks: Mapping[str, Schedule] | None, base: Chain | None
+    ) -> Future[dict[str, int]]:
         fitted = None if schedule is None else self._fitted(schedule)
-        self._become(lambda: self._now.replaced(fitted, tracks))
+        self._check_chain(base)
+        return self._edit_to(lambda: self._now.edited(fitted, tracks, base))
+
+    def _edit_to(self, make: Callable[[], Design]) -> Future[dict[str, int]]:
+        self._become(make)
         confirmed = self._edits.confirm({"seq": self._seq})
         # The state that it confirms may just have gone; a reply follows on its heels.
         self._publisher.send_edits(ahead=1)
@@ -128,7 +157,17 @@ class DesignWidget(DesignState):
         return self._edit_one(track, chosen.with_peak(peak_value))
 
     def _on_import(self, text: str, track: str | None = None) -> Future[dict[str, int]]:
-        return self._edit_one(track, Schedule.from_csv(text))
+        if not text.lstrip().startswith("{"):
+            return self._edit_one(track, Schedule.from_csv(text))
+        kept = read_design(text)
+        if track not in (None, ADDRESS) or kept.tracks is None:
+            return self._edit_one(track, kept.schedule)
+        if kept.unread:
+            raise ValueError(kept.unread)
+        if kept.chain is not None:
+            return self._edit_chain(kept.schedule, kept.tracks, kept.chain)
+        schedule, tracks = self._fitted(kept.schedule), kept.tracks
+        return self._edit_to(lambda: self._now.replaced(schedule, {}).joined(tracks))
 
     def _on_export(self, format: str, track: str | None = None) -> Exported:  # noqa: A002
         return exported(self._now, format, track)
@@ -154,9 +193,21 @@ class DesignWidget(DesignState):
             "tracks": design.shown(),
             "candidates": design.candidates(),
             "steps_per_epoch": self._steps_per_epoch,
-            "chain": [] if design.chain is None else design.chain.to_parts(),
+            **self._chain_shown(design),
             "saved": None if self._file is None else self._file.name,
             "warning": None if self._file is None else self._file.warning,
+        }
+
+    def _chain_shown(self, design: Design) -> dict[str, Any]:
+        chain, base = design.chain, design.base
+        said = [{"label": "", "text": f"left out: {each}"} for each in design.left_out]
+        if chain is None or base is None:
+            return {"chain": [], "groups": [], "chain_node": None, "chain_warnings": said}
+        return {
+            "chain": links_shown(chain, base=base),
+            "groups": groups_shown(chain, base),
+            "chain_node": self._keepsakes.node(base),
+            "chain_warnings": [*said, *map(dataclasses.asdict, chain.warnings())],
         }
 
     def _code_shown(self) -> dict[str, Any]:
@@ -173,7 +224,8 @@ class DesignWidget(DesignState):
         if not self._seen or self._closed:
             return
         seq = self._seq
-        claim = Claim(text=self._written.text, curves=self._written.curves)
+        shown = self._written
+        claim = Claim(text=shown.text, curves=shown.curves, optimizer=shown.optimizer)
         shared_worker().submit(id(self), claim, lambda verdict: self._judge(seq, verdict))
 
     def _judge(self, seq: int, verdict: Verdict) -> None:

@@ -29,14 +29,17 @@ class ScheduleDesigner(DesignWidget):
         it is the address of a number in it, such as ``"weight_decay"``. A chain that comes with
         scheduled hyperparameters brings these as tracks too.
     chain
-        An optimizer chain or a single link: it is shown under the curve, and the code is that of
-        the whole chain with the designed schedule as its learning rate.
+        An optimizer chain or a single link: it is shown and edited under the curve, and the code is
+        that of the whole chain with the designed schedule as its learning rate. It must have one
+        learning rate that can change while training.
     steps_per_epoch
         Steps in an epoch, at least 1, with which lengths can be read and typed in epochs.
     path
         A JSON file in which every committed edit is kept. Where it exists, the design in it is
-        brought back, and `schedule` counts only as long as there is none. A file that cannot be
-        read is never overwritten: the first edit moves it aside.
+        brought back, and `schedule` counts only as long as there is none; so does `chain`, unless
+        the code gives another one since. A chain with a mask, a function or a custom link is not
+        kept, which the panel says. A file that cannot be read is never overwritten: the first edit
+        moves it aside.
 
     Attributes
     ----------
@@ -50,7 +53,8 @@ class ScheduleDesigner(DesignWidget):
         hyperparameter with the number that it had before.
     chain
         The chain with the designed schedules in it, ready for ``to_optax()``; None without one.
-        Setting it sets the tracks to its scheduled hyperparameters.
+        Setting it sets the tracks to its scheduled hyperparameters; where there was none before,
+        the tracks stay that it has too, and a warning names the others.
     peak_value, steps
         The schedule's highest value and its length (None without end). Setting them rescales and
         stretches, the latter with all tracks of the same length; ``ipywidgets.link`` and

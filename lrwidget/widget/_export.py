@@ -16,6 +16,8 @@ from lrwidget.widget._tracks import ADDRESS, Design, code_name
 FORMATS = ("optax", "pytorch", "keras", "json", "csv", "svg")
 """What a design can be exported as."""
 
+_OPTIMIZER = "optimizer"
+
 
 class Exported(TypedDict):
     """A text, the name of a file for it, and its MIME type."""
@@ -31,6 +33,7 @@ class Written:
 
     text: str
     curves: Mapping[str, Schedule]
+    optimizer: str = ""
     note: str = ""
 
 
@@ -40,21 +43,22 @@ def written(design: Design) -> Written:
     note = ""
     if design.chain is not None:
         try:
-            return Written(design.chain.to_code(), curves)
+            return Written(design.chain.to_code(_OPTIMIZER), curves, _OPTIMIZER)
         except ValueError as error:
             # A mask that no import can find: the schedules are still worth their text.
             note = f"only the schedule{'s' if design.tracks else ''}: {error}"
     source = Source(reserved=curves)
     for name, curve in curves.items():
         source.schedule(curve, name)
-    return Written(source.text(), curves, note)
+    return Written(source.text(), curves, note=note)
 
 
 def exported(design: Design, format: str, track: str | None = None) -> Exported:  # noqa: A002
     """Return the design in one of `FORMATS`.
 
     Code and the picture hold every curve. JSON and CSV hold the one called `track`; without that,
-    JSON holds the whole design, and CSV the learning rate.
+    JSON holds the whole design (a chain only if it has nothing that JSON cannot hold), and CSV the
+    learning rate.
     """
     one = None if track in (None, ADDRESS) else design.find(str(track))
     curve = design.schedule if one is None else design.tracks[one]
@@ -66,14 +70,21 @@ def exported(design: Design, format: str, track: str | None = None) -> Exported:
             text = write_tracks(design.curves(), format)
             return _file(text, f"schedule_{format}.py", "text/x-python")
         case "json":
-            whole = track is None and bool(design.tracks)
-            text = design_text(design.schedule, design.tracks) if whole else curve.to_json()
+            whole = track is None and (bool(design.tracks) or design.base is not None)
+            text = _whole(design) if whole else curve.to_json()
             return _file(text, "design.json" if whole else f"{name}.json", "application/json")
         case "csv":
             return _file(curve.to_csv(), f"{name}.csv", "text/csv")
         case _:
             svg = schedule_svg(design.schedule, design.labelled(), adaptive=False)
             return _file(svg, "schedule.svg", "image/svg+xml")
+
+
+def _whole(design: Design) -> str:
+    try:
+        return design_text(design.schedule, design.tracks, design.base)
+    except ValueError:
+        return design_text(design.schedule, design.tracks)
 
 
 def _file(text: str, name: str, type: str) -> Exported:  # noqa: A002

@@ -16,6 +16,10 @@ from lrwidget.widget._words import in_full
 _SAMPLES = 600
 _ENDLESS_STEPS = 1000
 _MOST_MARKS = 12
+_EFFECTIVE = "effective_learning_rate"
+_EFFECTIVE_INKS: tuple[Ink, ...] = ("s2", "s4", "s1")
+# Of more groups than these the lines could not be told apart.
+_MOST_EFFECTIVE = 4
 # Of a track's name, what fits beside the picture.
 _LABEL_CHARACTERS = 15
 _TRACK_INKS: tuple[Ink, ...] = ("s2", "s3", "s4")
@@ -118,17 +122,37 @@ def run_panels(
     panels = [Panel(x_title="step", y_title="loss", lines=losses)]
     if "learning_rate" in columns:
         rate = columns["learning_rate"]
+        effective = [name for name in columns if name.rpartition("/")[2] == _EFFECTIVE]
         panels.append(
             Panel(
                 x_title="step",
                 y_title="learning rate",
-                lines=[Line(x=columns["step"], y=rate, label=rate_text(float(rate[-1])), ink="s3")],
+                lines=[
+                    Line(x=columns["step"], y=rate, label=rate_text(float(rate[-1])), ink="s3"),
+                    *(
+                        _effective_line(columns["step"], columns[name], name, i)
+                        for i, name in enumerate(effective[:_MOST_EFFECTIVE])
+                    ),
+                ],
                 # Where every step was edited, words would cover the curve.
                 marks=edits if len(edits) <= _MOST_MARKS else (),
                 from_zero=True,
             )
         )
     return panels
+
+
+def _effective_line(steps: NDArray[Any], values: NDArray[Any], name: str, place: int) -> Line:
+    """Return what an adaptive link or a group makes of the learning rate, dashed beside it."""
+    group = name.rpartition("/")[0] or "effective"
+    return Line(
+        x=steps,
+        y=values,
+        label=_shortened(f"{group} {rate_text(float(values[-1]))}"),
+        ink=_EFFECTIVE_INKS[place % len(_EFFECTIVE_INKS)],
+        dash=_TRACK_DASHES[1 + place % (len(_TRACK_DASHES) - 1)],
+        thin=True,
+    )
 
 
 def describe_run(columns: Mapping[str, NDArray[Any]], state: str) -> str:

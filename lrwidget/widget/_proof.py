@@ -38,10 +38,14 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """That a text, executed alone, defines each of `curves` under its name."""
+    """That a text, executed alone, defines each of `curves` under its name.
+
+    Where it has an `optimizer`, that name is an Optax transformation.
+    """
 
     text: str
     curves: Mapping[str, Schedule]
+    optimizer: str = ""
 
     def request(self) -> str:
         """Return the claim as one line for the worker."""
@@ -50,7 +54,10 @@ class Claim:
             steps = checked_steps(schedule)
             values = schedule(steps).tolist()
             curves.append({"name": name, "steps": steps.tolist(), "values": values})
-        return json.dumps({"text": self.text, "curves": curves})
+        # Where the kernel finds a factory of the person's own, the text must find it too.
+        path = [str(pathlib.Path(place).absolute()) for place in sys.path]
+        request = {"text": self.text, "curves": curves, "optimizer": self.optimizer, "path": path}
+        return json.dumps(request)
 
 
 def checked_steps(schedule: Schedule) -> NDArray[np.int64]:

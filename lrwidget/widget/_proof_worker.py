@@ -21,7 +21,9 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
     ----------
     request
         ``text`` to execute, and ``curves``: of each the ``name`` that the text gives to it,
-        ``steps`` (whole numbers) and the drawn ``values`` at these, of equal length.
+        ``steps`` (whole numbers) and the drawn ``values`` at these, of equal length. ``optimizer``
+        is the name of a transformation that the text must define, or empty; ``path`` are the
+        folders in which it may look for modules.
 
     Returns
     -------
@@ -32,10 +34,17 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         module: dict[str, Any] = {"__name__": "exported"}
+        sys.path.extend(place for place in request.get("path", []) if place not in sys.path)
         exec(compile(request["text"], "<exported code>", "exec"), module)  # noqa: S102
+        _check_optimizer(module, request.get("optimizer", ""))
         return {"curves": [_compared(module[c["name"]], c) for c in request["curves"]]}
     except BaseException as error:  # noqa: BLE001  (`SystemExit` in the text is a failure too)
         return {"failed": f"{type(error).__name__}: {error}"[:500]}
+
+
+def _check_optimizer(module: dict[str, Any], name: str) -> None:
+    if name and not (hasattr(module[name], "init") and hasattr(module[name], "update")):
+        raise TypeError(f"{name} must be an Optax transformation, got {module[name]!r}")
 
 
 def _compared(schedule: Any, curve: dict[str, Any]) -> dict[str, Any]:

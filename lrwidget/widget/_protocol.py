@@ -17,6 +17,7 @@ from typing import Any
 
 from lrwidget import _checks
 from lrwidget.schedules import Schedule
+from lrwidget.widget._chain_field import chain_field
 from lrwidget.widget._export import FORMATS
 from lrwidget.widget._tracks import check_range
 
@@ -166,7 +167,11 @@ COMMANDS: Mapping[str, Mapping[str, Field]] = {
     "ready": {},
     "view": {"state": Field(_view)},
     "resync": {"stream": Field(_stream)},
-    "design.set": {"schedule": Field(_schedule), "tracks": Field(_tracks)},
+    "design.set": {
+        "schedule": Field(_schedule, optional=True),
+        "tracks": Field(_tracks, optional=True),
+        "chain": Field(chain_field, optional=True),
+    },
     "schedule.set": {"schedule": Field(_schedule)},
     "schedule.preset": {
         "name": Field(_text),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lrwidget.schedules import Schedule
 from lrwidget.training import (
@@ -20,9 +20,11 @@ from lrwidget.training import (
     SetPace,
     Step,
     Stop,
-    Trainer,
 )
 from lrwidget.widget._run_feed import ENDED, rate_address
+
+if TYPE_CHECKING:
+    from lrwidget.widget._run_feed import Run
 
 SOURCE = "widget"
 """What the journal says of where a command came from."""
@@ -54,15 +56,15 @@ class RunControl:
         self,
         *,
         lock: threading.Lock,
-        current: Callable[[], Trainer | None],
-        show: Callable[[Trainer], None],
-        make: Callable[[float | None], Trainer],
+        current: Callable[[], Run | None],
+        show: Callable[[Any], None],
+        make: Callable[[float | None], Run],
         finding: Callable[[], bool],
         pace: float | None,
     ) -> None:
         self.pace = pace
         # Runs of widgets that this one replaces: they end before one of its own begins.
-        self.predecessors: list[Trainer] = []
+        self.predecessors: list[Run] = []
         self._current = current
         self._show = show
         self._make = make
@@ -132,7 +134,7 @@ class RunControl:
         self._show(trainer)
         trainer.start()
 
-    def _fresh(self) -> Trainer:
+    def _fresh(self) -> Run:
         """Return the trainer to start: one that was shown and never begun, else a new one."""
         trainer = self._current()
         if trainer is None or trainer.state != "idle":
@@ -227,7 +229,7 @@ class RunControl:
         given.add_done_callback(settle)
         return confirmed
 
-    def _trainer(self) -> Trainer:
+    def _trainer(self) -> Run:
         trainer = self._current()
         if trainer is None:
             raise ValueError("there is no run yet: press Start")
@@ -237,13 +239,13 @@ class RunControl:
         trainer = self._trainer()
         if address is not None:
             return trainer.chain.resolve(address)
-        found = rate_address(trainer.runner.addresses)
+        found = rate_address(trainer)
         if found is None:
             raise ValueError("this run has no learning rate that can change while it runs")
         return found
 
 
-def _await_end(trainers: Iterable[Trainer]) -> None:
+def _await_end(trainers: Iterable[Run]) -> None:
     for trainer in trainers:
         if trainer.state not in ("idle", *ENDED):
             trainer.wait(timeout=_LONGEST_WAIT)

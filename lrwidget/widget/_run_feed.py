@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lrwidget.optimizers._addresses import shortened
 from lrwidget.schedules import Schedule
 from lrwidget.widget import _columns
 from lrwidget.widget._journal_view import journal_view
 from lrwidget.widget._stream import Stream
 
 if TYPE_CHECKING:
-    from lrwidget.training import Task, Trainer
+    from lrwidget.training import LiveRun, Task, Trainer
+
+    Run: TypeAlias = Trainer | LiveRun
 
 _RATE = "learning_rate"
+_EFFECTIVE = "effective_learning_rate"
 _GHOST_ROWS = 1000
 _AT_WORK = ("compiling", "running")
 ENDED = ("finished", "stopped", "diverged", "failed")
@@ -32,18 +36,15 @@ class RunFeed:
     number
         The run's number in its widget, from 1.
     trainer
-        Whose run it is.
+        Whose run it is: a `Trainer`, or a run of a `LiveControl`.
     ghost
         The rows of the run before it, or None.
     """
 
-    def __init__(
-        self, number: int, trainer: Trainer, ghost: dict[str, NDArray[Any]] | None
-    ) -> None:
+    def __init__(self, number: int, trainer: Run, ghost: dict[str, NDArray[Any]] | None) -> None:
         self.number = number
         self.trainer = trainer
-        self.address = rate_address(trainer.runner.addresses)
-        self._measures = tuple(n for n in trainer.runner.columns if n not in ("step", _RATE))
+        self.address = rate_address(trainer)
         self._ghost = None if ghost is None else _columns.encode(ghost)
         self._stream = Stream("train", x="step")
         self._taken = 0
@@ -70,6 +71,17 @@ class RunFeed:
     def active(self) -> bool:
         """Whether the run has begun and has not ended."""
         return self.trainer.state not in ("idle", *ENDED)
+
+    @property
+    def _measures(self) -> tuple[str, ...]:
+        # A loop of the person's own tells them with its first step.
+        return tuple(n for n in self.trainer.measures if n not in ("step", _RATE))
+
+    @property
+    def _effective(self) -> tuple[str, ...]:
+        """The rates that adaptive links and groups make of the learning rate."""
+        names = self.trainer.history.names
+        return tuple(n for n in names if n.rpartition("/")[2] == _EFFECTIVE)
 
     # ---- rows ---------------------------------------------------------------------------------
 
@@ -100,11 +112,12 @@ class RunFeed:
         return _columns.thin(self.rows(), "step", _GHOST_ROWS)
 
     def _shown(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return step, the measures and the learning rate; other hyperparameters have no plot."""
-        shown = {name: columns[name] for name in ("step", *self._measures)}
+        """Return step, the measures and the rates; other hyperparameters have no plot."""
+        shown = {name: columns[name] for name in ("step", *self._measures, *self._effective)}
         if self.address is not None:
-            # The bare name is another column's where the person's metrics have it.
-            shown[_RATE] = columns[self.address if self.address in columns else _RATE]
+            # The short name is another column's where the person's metrics have it.
+            short = shortened(self.trainer.addresses)[self.address]
+            shown[_RATE] = columns[self.address if self.address in columns else short]
         return shown
 
     # ---- status -------------------------------------------------------------------------------
@@ -129,7 +142,9 @@ class RunFeed:
             "plan": self._planned(),
             "columns": list(self._measures),
             "valid_columns": [name for name in history.valid.names if name != "step"],
-            "steps_per_epoch": trainer.task.steps_per_epoch,
+            "effective": list(self._effective),
+            "reports": list(trainer.chain.reports()),
+            "steps_per_epoch": trainer.steps_per_epoch,
             **journal_view(trainer.journal),
         }
 
@@ -158,15 +173,19 @@ def idle_status(task: Task, schedule: Schedule, number: int, pace: float | None)
         "plan": schedule.to_node(samples=True),
         "columns": ["loss", *task.metrics],
         "valid_columns": [],
+        "effective": [],
+        "reports": [],
         "steps_per_epoch": task.steps_per_epoch,
         "edits": [],
         "journal": [],
     }
 
 
-def rate_address(addresses: tuple[str, ...]) -> str | None:
-    """Return the learning rate that is shown: the first; None where none is live."""
-    return next((a for a in addresses if a.rpartition(".")[2] == _RATE), None)
+def rate_address(run: Run) -> str | None:
+    """Return the learning rate that is shown: the chain's, else the first; None without one."""
+    if run.chain.rate in run.addresses:
+        return run.chain.rate
+    return next((a for a in run.addresses if a.rpartition(".")[2] == _RATE), None)
 
 
 def _last(column: NDArray[Any]) -> float | None:

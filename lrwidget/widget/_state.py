@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import traitlets
@@ -96,8 +96,10 @@ class DesignState(BundledWidget):
             case "tracks":
                 return now.replaced(tracks=mapping(value))
             case "chain":
+                self._check_chain(value)
                 changed = now.with_chain(value)
-                return changed.replaced(self._fitted(changed.schedule))
+                fitted = self._fitted(changed.schedule)
+                return changed if fitted is changed.schedule else changed.replaced(fitted)
             case "steps":
                 if value is None or value != now.schedule.steps:
                     value = _checks.integer("steps", value, low=now.least_steps)
@@ -110,6 +112,9 @@ class DesignState(BundledWidget):
     def _fitted(self, schedule: Schedule) -> Schedule:
         """Return a schedule as this widget can use it."""
         return schedule
+
+    def _check_chain(self, chain: Chain | None) -> None:
+        """Raise where this widget cannot do with such a chain."""
 
     @traitlets.validate(*_PARTS)
     def _check_part(self, proposal: Any) -> Any:
@@ -144,6 +149,8 @@ class DesignState(BundledWidget):
             if change is not None:
                 changes.append(change)
             warning = self._took(before)
+            if change is not None:
+                warning = warning or _said(self._now.left_out)
         self._tell(sorted(changes, key=lambda change: _PARTS.index(change["name"])))
         if warning is not None:
             warnings.warn(warning, stacklevel=2)
@@ -234,6 +241,10 @@ class DesignState(BundledWidget):
         if self._opened:
             self._publisher.close()
         super().close()
+
+
+def _said(left_out: Sequence[str]) -> str | None:
+    return f"The new chain leaves out {', '.join(left_out)}." if left_out else None
 
 
 def _same(a: float, b: float) -> bool:

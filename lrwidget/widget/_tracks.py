@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -12,9 +13,10 @@ from lrwidget.optimizers._declaration import Hyperparameter
 from lrwidget.optimizers._registry import declarations
 from lrwidget.schedules import Schedule
 from lrwidget.schedules._export._code import check_identifier
+from lrwidget.widget._rate import rate_of
 
 ADDRESS = "learning_rate"
-"""The hyperparameter that `schedule` is; all others are tracks."""
+"""What the curve is called without a chain, and by the page; all others are tracks."""
 
 # What is offered where no chain says what there is, with the values that most people begin with.
 _USUAL = {"momentum": 0.9, "b1": 0.9, "b2": 0.999, "weight_decay": 0.01}
@@ -73,12 +75,15 @@ class Design:
     tracks
         The schedules of other hyperparameters.
     base
-        The chain with a plain number where a track is: the one that comes back when it goes.
+        The chain with a plain number where a curve is: the one that comes back when a track goes.
+    left_out
+        What the change that led here could not take over, in sentences.
     """
 
     schedule: Schedule
     tracks: Tracks
     base: Chain | None
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -100,7 +105,7 @@ class Design:
         """The chain with the learning rate and the tracks in it."""
         if self.base is None:
             return None
-        return self.base.replace({ADDRESS: self.schedule, **self.tracks})
+        return self.base.replace({rate_of(self.base): self.schedule, **self.tracks})
 
     def replaced(
         self, schedule: Schedule | None = None, tracks: Mapping[str, Any] | None = None
@@ -135,22 +140,65 @@ class Design:
         """Return the design with another chain, whose scheduled hyperparameters are its tracks.
 
         The learning rate is the chain's where that is a schedule; a plain number is what the chain
-        came with, and the designed curve takes its place.
+        came with, and the designed curve takes its place. Where there was no chain, the tracks stay
+        as far as the chain has them.
         """
         if chain is None:
-            names = [bare(name) for name in self.tracks]
-            short = {
-                name: bare(name) if names.count(bare(name)) == 1 else code_name(name)
-                for name in self.tracks
-            }
-            return Design(
-                self.schedule, Tracks({short[n]: t for n, t in self.tracks.items()}), None
-            )
-        rate = chain.value(ADDRESS)
+            return self._without_chain()
+        rate = chain.value(rate_of(chain))
         base, tracks = _apart(chain, self)
-        return Design(
-            rate if isinstance(rate, Schedule) else self.schedule, tracks, base
-        ).replaced()
+        design = Design(rate if isinstance(rate, Schedule) else self.schedule, tracks, base)
+        design = design.replaced()
+        return design if self.base is not None else design.joined(self.tracks)
+
+    def edited(
+        self,
+        schedule: Schedule | None,
+        tracks: Mapping[str, Any] | None,
+        chain: Chain | None,
+    ) -> Design:
+        """Return the design with another chain of plain numbers, and with these curves.
+
+        Tracks that are not given stay, as those of a design without a chain do, as far as the new
+        chain has them.
+        """
+        schedule = self.schedule if schedule is None else schedule
+        if chain is None:
+            return self._without_chain().replaced(schedule, tracks)
+        rate_of(chain)
+        design = Design(schedule, Tracks(), chain).replaced()
+        if tracks is None or self.base is None:
+            return design.joined(self.tracks if tracks is None else mapping(tracks))
+        return design.replaced(tracks=tracks)
+
+    def joined(self, tracks: Mapping[str, Any]) -> Design:
+        """Return the design with more tracks, as far as it takes them."""
+        design, left_out = self, []
+        for name, track in tracks.items():
+            reason = ""
+            # They may be named as another chain has them, or none.
+            short = name if "/" in name else bare(name)
+            for said in dict.fromkeys([name, short]):
+                try:
+                    design = design.replaced(tracks=design.tracks | {said: track})
+                    break
+                except ValueError as error:
+                    reason = reason or _why_not(error)
+            else:
+                left_out.append(f"the track {name} ({reason})")
+        return dataclasses.replace(design, left_out=tuple(left_out))
+
+    def _without_chain(self) -> Design:
+        main = [bare(name) for name in self.tracks if "/" not in name]
+        renamed = {}
+        for name, track in self.tracks.items():
+            short = bare(name)
+            if "/" in name:
+                short = code_name(self.label(name))
+            elif main.count(short) > 1 or short == ADDRESS:
+                short = code_name(name)
+            renamed[short] = track
+        return Design(self.schedule, Tracks(renamed), None)
 
     def find(self, name: str) -> str:
         """Return the name of a track there is, for that name or a shorter one; or raise."""
@@ -166,16 +214,23 @@ class Design:
         """Return the field's own word for a track: its bare name where that is unambiguous."""
         return name if self.base is None else self.base.short(name)
 
+    @property
+    def rate(self) -> str:
+        """The address of the learning rate."""
+        return ADDRESS if self.base is None else rate_of(self.base)
+
     def labelled(self) -> dict[str, Schedule]:
         """Return the tracks by their labels."""
         return {self.label(name): track for name, track in self.tracks.items()}
 
     def curves(self) -> dict[str, Schedule]:
         """Return every curve by its name in source code, the learning rate first."""
-        return {
-            code_name(self.label(name)): curve
-            for name, curve in {self._rate: self.schedule, **self.tracks}.items()
-        }
+        by_name = {self.rate: self.schedule, **self.tracks}
+        if self.base is None:
+            return by_name
+        injection = self.base.injection(by_name)
+        keys = dict(zip(injection.addresses, injection.keys, strict=True))
+        return {keys[name]: curve for name, curve in by_name.items()}
 
     def shown(self) -> list[dict[str, Any]]:
         """Return the tracks as the browser gets them."""
@@ -194,7 +249,7 @@ class Design:
         if self.base is None:
             free = {name: value for name, value in _USUAL.items() if name not in self.tracks}
         else:
-            others = [a for a in self.base.addresses() if a != self._rate]
+            others = [a for a in self.base.addresses() if a != self.rate]
             free = {a: self.base.value(a) for a in others if a not in self.tracks}
         return [
             {"name": name, "label": self.label(name), "value": value, **self._range(name)}
@@ -202,10 +257,6 @@ class Design:
         ]
 
     # ---- inside -------------------------------------------------------------------------------
-
-    @property
-    def _rate(self) -> str:
-        return ADDRESS if self.base is None else self.base.resolve(ADDRESS)
 
     def _alike(self, track: Schedule) -> bool:
         return track.steps == self.schedule.steps
@@ -229,8 +280,8 @@ class Design:
                     f"the track {said} must be a Schedule, such as lrw.schedules.constant(0.9), "
                     f"got {curve!r}"
                 )
-            if self.base is None:
-                check_range(name, curve)
+            if self.base is None and (declared := hyperparameter(name)) is not None:
+                _check(name, declared, curve)
             curves[name], given[name] = curve, said
         return Tracks(curves)
 
@@ -242,7 +293,7 @@ class Design:
                 name = check_identifier(said)
             except ValueError as error:
                 raise ValueError(f"a track's {error}") from None
-        if name == self._rate:
+        if name == self.rate:
             raise ValueError(f"tracks must not hold the learning rate, which is schedule: {said!r}")
         return name
 
@@ -253,30 +304,49 @@ def bare(name: str) -> str:
 
 
 def code_name(label: str) -> str:
-    """Return a label as a name in source code, the one that a chain's code gives it too."""
-    return label.replace(".", "_")
+    """Return a label as a name in source code."""
+    return label.replace(".", "_").replace("/", "_")
 
 
 def hyperparameter(name: str) -> Hyperparameter | None:
     """Return the declaration of the number that optimizers call `name`; None if none does."""
-    return next(
-        (
-            declared
-            for declaration in declarations().values()
-            for declared in declaration.hyperparameters
-            if declared.name == name and declared.kind == "number"
-        ),
-        None,
-    )
+    return next(iter(_called(name)), None)
 
 
 def check_range(name: str, schedule: Schedule) -> None:
-    """Raise where a curve leaves the range that optimizers declare for its bare name."""
-    declared = hyperparameter(bare(name))
-    if declared is not None:
-        for part in schedule.parts:
-            for value in (part.start_value, part.end_value, part.peak_value):
-                declared.check(name, value)
+    """Raise where a curve leaves every range that links declare for a number of this name.
+
+    Of an address, the link in it says what is allowed.
+    """
+    link, _, own = name.rpartition("/")[2].rpartition(".")
+    found = _called(own, re.sub(r"_\d+$", "", link) if link else "")
+    raised = None
+    for declared in found:
+        try:
+            return _check(name, declared, schedule)
+        except ValueError as error:
+            raised = raised or error
+    if raised is not None:
+        raise raised
+    return None
+
+
+def _check(name: str, declared: Hyperparameter, schedule: Schedule) -> None:
+    for part in schedule.parts:
+        for value in (part.start_value, part.end_value, part.peak_value):
+            declared.check(name, value)
+
+
+@functools.cache
+def _called(name: str, link: str = "") -> list[Hyperparameter]:
+    """Return the declarations of the numbers of this name, of one link or of all."""
+    return [
+        declared
+        for declaration in declarations().values()
+        if not link or declaration.name == link
+        for declared in declaration.hyperparameters
+        if declared.name == name and declared.kind == "number"
+    ]
 
 
 def mapping(tracks: Any) -> Mapping[str, Any]:
@@ -286,21 +356,31 @@ def mapping(tracks: Any) -> Mapping[str, Any]:
     return tracks
 
 
+def _why_not(error: ValueError) -> str:
+    """Return why a track is not taken, without the addresses of all that would be."""
+    unknown = str(error).startswith("an address must be one of")
+    return "the chain has no number of that name" if unknown else str(error)
+
+
 def _apart(chain: Chain, before: Design | None) -> tuple[Chain, Tracks]:
     """Return the chain with plain numbers, and the schedules that it came with beside its rate.
 
-    The number of a track that stays is the one that it has replaced; that of a new one is its
-    first value.
+    The number of a curve that stays is the one that it has replaced; that of a new one is its
+    first value, and of the rate its highest.
     """
-    rate = chain.resolve(ADDRESS)
+    rate = rate_of(chain)
+    base = None if before is None else before.base
     tracks: dict[str, Schedule] = {}
     numbers: dict[str, float] = {}
     for address in chain.addresses():
         value = chain.value(address)
-        if address == rate or not isinstance(value, Schedule):
+        if not isinstance(value, Schedule):
             continue
-        tracks[address] = value
-        numbers[address] = value(0)
-        if before is not None and before.base is not None and before.tracks.get(address) == value:
-            numbers[address] = before.base.value(address)
+        numbers[address] = value.peak_value if address == rate else value(0)
+        if address != rate:
+            tracks[address] = value
+        if before is not None and base is not None and address in base.addresses():
+            earlier = before.schedule if address == before.rate else before.tracks.get(address)
+            if earlier == value:
+                numbers[address] = base.value(address)
     return chain.replace(numbers), Tracks(tracks)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from lrwidget import _checks, schedules
-from lrwidget.optimizers import Chain, Link, adam, chain_of
+from lrwidget.optimizers import Chain, Link, chain_of, make
 from lrwidget.schedules import Schedule
 from lrwidget.widget import _pictures
 from lrwidget.widget._cell import current_cell
@@ -28,7 +28,8 @@ from lrwidget.widget._static import Panel
 
 if TYPE_CHECKING:
     from lrwidget.finding import LRSweep
-    from lrwidget.training import Task, Trainer
+    from lrwidget.training import LiveControl, Task, Trainer
+    from lrwidget.widget._live_view import LiveView
     from lrwidget.widget._run_control import RunControl
     from lrwidget.widget._search import Search
 
@@ -48,7 +49,9 @@ class LRWidget(DesignWidget):
     Parameters
     ----------
     task
-        What is trained. Without one there is only the Design panel.
+        What is trained. Without one there is only the Design panel. A `LiveControl` in its place
+        has the panels Design and Train: chain, length and pace are the control's, its next run
+        begins with the design, and Start calls the loop that ``live.run`` was given.
     chain
         The optimizer chain or a single link; by default Adam. Its learning rate is what is
         designed: a schedule as it is, a number as a flat line. Other hyperparameters that it has
@@ -60,7 +63,8 @@ class LRWidget(DesignWidget):
         is stretched to it. By default the schedule's own length, 1000 for a plain number.
     path
         A JSON file in which every committed edit is kept. Where it exists, the design in it is
-        brought back and goes before `schedule`, `steps` and `epochs`.
+        brought back and goes before `schedule`, `steps` and `epochs`; before `chain` too, unless
+        the code gives another one since.
     pace
         The most steps a second that a run takes; None for no limit.
 
@@ -103,7 +107,7 @@ class LRWidget(DesignWidget):
 
     def __init__(
         self,
-        task: Task | None = None,
+        task: Task | LiveControl | None = None,
         chain: Chain | Link | None = None,
         *,
         schedule: Schedule | None = None,
@@ -114,21 +118,37 @@ class LRWidget(DesignWidget):
         **unknown: Any,
     ) -> None:
         _checks.known_keywords("LRWidget", unknown, _ARGUMENTS)
-        if task is not None:
-            _check_task(task)
+        control = _live_control(task, chain=chain, steps=steps, epochs=epochs, pace=pace)
+        task = None if control is not None or task is None else _checked_task(task)
         if chain is not None:
             chain = chain_of(chain)
         if pace is not None:
             pace = _checks.finite("pace", pace, low=0.0, low_open=True)
         length = _length(task, steps, epochs)
+        chosen = chain is not None
         if chain is None and task is not None:
-            chain = chain_of(adam(DEFAULT_PEAK))
+            chain = chain_of(make("adam", learning_rate=DEFAULT_PEAK))
             schedule = first_schedule(length) if schedule is None else schedule
-        design, file = opened(schedule, None, chain, steps=length, path=path)
+        if control is None:
+            design, file = opened(
+                schedule,
+                None,
+                chain,
+                steps=length,
+                path=path,
+                chosen=chosen,
+                needed=task is not None,
+            )
+        else:
+            from lrwidget.widget._live_view import LiveView, opened_for
+
+            design, file = opened_for(control, schedule, path)
+            view = LiveView(control, design, given=schedule is not None or path is not None)
         if task is not None and design.schedule.steps is None:
             design = design.stretched(DEFAULT_STEPS)
 
         self.task = task
+        self.live = control
         self._cell = current_cell()
         self._place = None if file is None else file.path
         self._feed: RunFeed | None = None
@@ -138,7 +158,8 @@ class LRWidget(DesignWidget):
         self._searches: SearchControl | None = None
         self._numbered_plan: tuple[int, dict[str, Any]] = (0, {})
         self._runs = 0
-        state: dict[str, Any] = {}
+        self._live_view: LiveView | None = None
+        panels, state = ["design"], {}
         if task is not None:
             self._control, self._searches = self._controls(task, pace)
             state = {
@@ -147,21 +168,33 @@ class LRWidget(DesignWidget):
                 "_train": self._numbered(idle_status(task, design.schedule, 0, pace)),
                 "_history": _NO_HISTORY,
             }
+            panels = ["find", "design", "train"]
+        if control is not None:
+            self._live_view, self._feed, self._control = view, view.feed, view.control()
+            status = self._numbered(view.feed.status())
+            state = {"_train": status, "_history": _NO_HISTORY}
+            panels = ["design", "train"]
         super().__init__(
             design,
             steps_per_epoch=None if task is None else task.steps_per_epoch,
             file=file,
-            panels=["design"] if task is None else ["find", "design", "train"],
+            panels=panels,
             catalogue={**schedules.catalogue(), "rules": [] if task is None else _rules()},
             **state,
         )
-        if task is not None and self._searches is not None:
-            self._train_snapshots = SnapshotOutlet(lambda: self._feed, self._writer("_history"))
-            self._find_snapshots = SnapshotOutlet(self._search, self._writer("_sweep"))
-            self._publisher = Publisher(self._outlets(task, self._searches), edits=self._edits)
-            self.observe(self._follow_trainer, "trainer")
-            self.observe(lambda _: self._wake(), "schedule")
+        if self._control is not None:
+            self._publish_runs()
         self._replace_predecessors()
+
+    def _publish_runs(self) -> None:
+        self._train_snapshots = SnapshotOutlet(lambda: self._feed, self._writer("_history"))
+        self._find_snapshots = SnapshotOutlet(self._search, self._writer("_sweep"))
+        self._publisher = Publisher(self._outlets(), edits=self._edits)
+        self.observe(self._follow_trainer, "trainer")
+        self.observe(lambda _: self._wake(), "schedule")
+        if (view := self._live_view) is not None:
+            view.open(self._follow_live)
+            self.observe(lambda _: view.follow(self._now), "chain")
 
     def _controls(self, task: Task, pace: float | None) -> tuple[RunControl, SearchControl]:
         from lrwidget.training import Trainer
@@ -213,10 +246,13 @@ class LRWidget(DesignWidget):
             or _same_model(self.task, widget.task)
             or (self._place is not None and widget._place == self._place)  # noqa: SLF001
         ]
+        # Two views of one loop do not stop it.
+        before = [w for w in before if self.live is None or w.live is not self.live]
         for widget in before:
             widget._retire()  # noqa: SLF001
         if self._control is not None:
-            self._control.predecessors = [w.trainer for w in before if w.trainer is not None]
+            runs = [w.trainer if w.live is None else w.live.current for w in before]
+            self._control.predecessors = [run for run in runs if run is not None]
         _opened.add(self)
 
     def _retire(self) -> None:
@@ -226,10 +262,17 @@ class LRWidget(DesignWidget):
             self._control.stop()
 
     def _fitted(self, schedule: Schedule) -> Schedule:
-        if self.task is None or schedule.steps is not None:
+        if (self.task is None and self.live is None) or schedule.steps is not None:
             return schedule
         # A run has an end: a curve without one takes the length of the one before.
         return schedule.stretched(self._now.schedule.steps or DEFAULT_STEPS)
+
+    def _check_chain(self, chain: Chain | None) -> None:
+        if chain is None:
+            if self._control is not None:
+                raise ValueError("chain must be there, since this widget trains with it; got None")
+        elif self.live is not None:
+            self.live.check(chain)
 
     @traitlets.validate("trainer")
     def _check_trainer(self, proposal: Any) -> Trainer | None:
@@ -264,13 +307,19 @@ class LRWidget(DesignWidget):
             self._unsubscribe = trainer.subscribe(lambda _: self._wake())
         self._wake()
 
+    def _follow_live(self) -> None:
+        if self._live_view is not None:
+            self._feed = self._live_view.feed
+        self._wake()
+
     # ---- commands -----------------------------------------------------------------------------
 
     def _handlers(self) -> dict[str, Callable[..., Any]]:
         handlers = super()._handlers()
-        if self._control is not None and self._searches is not None:
-            handlers |= self._control.handlers() | self._searches.handlers()
-            handlers |= {"resync": self._on_resync, "find.use": self._on_use}
+        if self._control is not None:
+            handlers |= {"resync": self._on_resync, **self._control.handlers()}
+        if self._searches is not None:
+            handlers |= {"find.use": self._on_use, **self._searches.handlers()}
         return handlers
 
     def _on_ready(self) -> None:
@@ -295,14 +344,18 @@ class LRWidget(DesignWidget):
 
     # ---- what the browser sees ----------------------------------------------------------------
 
-    def _outlets(self, task: Task, searches: SearchControl) -> list[Outlet]:
+    def _outlets(self) -> list[Outlet]:
         """Return what is published, the most wanted first."""
+        train = StatusOutlet(self._train_status, self._writer("_train"), _URGENT_TRAIN)
+        rows = DeltaOutlet(lambda: self._feed, self._train_snapshots, self.send)
+        if self._searches is None:
+            return [train, self._train_snapshots, rows]
         return [
-            StatusOutlet(lambda: self._train_status(task), self._writer("_train"), _URGENT_TRAIN),
-            StatusOutlet(searches.status, self._writer("_find"), _URGENT_FIND),
+            train,
+            StatusOutlet(self._searches.status, self._writer("_find"), _URGENT_FIND),
             self._train_snapshots,
             self._find_snapshots,
-            DeltaOutlet(lambda: self._feed, self._train_snapshots, self.send),
+            rows,
             DeltaOutlet(self._search, self._find_snapshots, self.send),
         ]
 
@@ -322,13 +375,13 @@ class LRWidget(DesignWidget):
     def _wake(self) -> None:
         self._publisher.wake()
 
-    def _train_status(self, task: Task) -> dict[str, Any]:
+    def _train_status(self) -> dict[str, Any]:
         feed = self._feed
-        if feed is not None:
-            status = feed.status()
+        if feed is not None or self.task is None:
+            status = {} if feed is None else feed.status()
         else:
             pace = None if self._control is None else self._control.pace
-            status = idle_status(task, self.schedule, self._runs, pace)
+            status = idle_status(self.task, self.schedule, self._runs, pace)
         if self._searches is not None and self._searches.running:
             status["state"] = "finding"
         return self._numbered(status)
@@ -373,6 +426,8 @@ class LRWidget(DesignWidget):
                 _stop(trainer)
             if self._unsubscribe is not None:
                 self._unsubscribe()
+            if self._live_view is not None:
+                self._live_view.close()
         super().close()
 
 
@@ -398,11 +453,21 @@ def _stop(trainer: Trainer) -> None:
         trainer.submit(Stop(source="widget"))
 
 
-def _check_task(task: Any) -> None:
+def _checked_task(task: Any) -> Task:
     from lrwidget.training import Task
 
     if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task or None, got {task!r}")
+        raise TypeError(f"task must be a Task, a LiveControl or None, got {task!r}")
+    return task
+
+
+def _live_control(task: Any, **others: Any) -> LiveControl | None:
+    """Return what was given in the place of a task if it is a control, which has the `others`."""
+    if task is None:
+        return None
+    from lrwidget.widget._live_view import live_control
+
+    return live_control(task, **others)
 
 
 def _length(task: Task | None, steps: int | None, epochs: float | None) -> int | None:

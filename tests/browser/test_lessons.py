@@ -30,3 +30,29 @@ def test_a_dragged_schedule_trains_anew_below_itself(page, open_notebook):
     assert 0.1 < loss < 0.5
     root.locator(hook("undo")).click()
     expect(chart).to_have_attribute("src", before, timeout=60_000)
+
+
+MOMENTUM = 9
+
+
+def test_a_slider_of_momentum_walks_and_trains_anew(page, open_notebook):
+    notebook = open_notebook("optimizers.ipynb")
+    notebook.run_all()
+    # The cells after it train some sixty networks, and a slider has to wait for these.
+    values(notebook, "len(results)")
+    cell = notebook.cell(MOMENTUM)
+    chart = cell.locator(".jp-OutputArea-output img")
+    before = chart.get_attribute("src")
+    readout = cell.locator(".widget-readout").nth(1)
+    readout.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.5")
+    page.keyboard.press("Enter")
+    expect(chart).not_to_have_attribute("src", before, timeout=60_000)
+    expect(readout).to_have_text("0.50")
+    # Half the memory circles less: it is nearer to the floor than at 0.99.
+    heights = values(
+        notebook,
+        "[float(valley(walk(optimizers.sgd(0.1, momentum=m))[-1])) for m in (0.5, 0.99)]",
+    )
+    assert heights[0] < heights[1]

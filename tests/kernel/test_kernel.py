@@ -208,6 +208,134 @@ def test_a_cell_that_awaits_the_run_hears_commands_on_a_new_kernel(session):
     assert session.finish(cell) == "stopped"
 
 
+# ---- a loop of the person's own ------------------------------------------------------------------
+
+LIVE = """
+import jax
+import optax
+
+live = lrw.LiveControl(lrw.optimizers.sgd(curve), pace=300)
+tx = live.to_optax()
+traces = []
+
+@jax.jit
+def train_step(params, state):
+    traces.append(1)
+    loss, grads = jax.value_and_grad(loss_fn)(params, (x, y))
+    updates, state = tx.update(grads, state, params)
+    return optax.apply_updates(params, updates), state, loss
+
+def train():
+    print("the loop begins")
+    params = {"w": jnp.zeros(4)}
+    state = tx.init(params)
+    for step in range(1_000_000):
+        params, state, loss = train_step(params, state)
+        state = live.update(state, step, loss=loss)
+
+widget = lrw.LRWidget(live)
+print(widget.comm.comm_id)
+"""
+
+
+@pytest.fixture
+def own_loop(session):
+    """The session with a widget for a loop of the person's own."""
+    session.run("widget.close()")
+    session.comm_id = session.run(LIVE)
+    session.comms.clear()
+    yield session
+    session.run("live.stop() if live.state in ('compiling', 'running', 'paused') else None")
+
+
+def test_commands_arrive_at_a_loop_on_a_thread(own_loop):
+    session = own_loop
+    session.run("live.run(train)")
+    session.wait_for("_train", "state", "running")
+    paused_at = session.ask("train.pause")["step"]
+    assert session.run("print(live.state, live.position)") == f"paused {paused_at}"
+    session.ask("train.resume")
+    set_at = session.ask("train.set", value=0.001)["step"]
+    bent_at = session.ask("train.plan", schedule=BENT.to_node())["step"]
+    session.wait_for("_train", "plan", BENT.to_node())
+    stopped_at = session.ask("train.stop")["step"]
+    assert 0 < paused_at <= set_at <= bent_at <= stopped_at
+    session.run(
+        f"""
+        steps = np.arange({stopped_at})
+        expected = curve(steps)
+        expected[{set_at}:] = 0.001
+        expected[{bent_at}:] = lrw.Schedule.from_node({BENT.to_node()!r})(steps[{bent_at}:])
+        np.testing.assert_array_equal(live.history.learning_rate, np.float32(expected))
+        assert len(traces) == 1
+        assert {{e.source for e in live.journal}} == {{"widget"}}
+        """.replace("\n        ", "\n")
+    )
+    # Restart calls the function again.
+    session.ask("train.restart")
+    session.wait_for("_train", "run", 2)
+    session.ask("train.stop")
+    session.run("assert live.state == 'stopped' and len(traces) == 1")
+
+
+def test_what_a_loop_on_a_thread_raises_is_shown(own_loop):
+    session = own_loop
+    session.run("def broken():\n    raise OSError('the disk is gone')\nlive.run(broken)")
+    assert "the disk is gone" in session.wait_for("_train", "state", "failed")["error"]
+    with pytest.raises(KernelError, match="the disk is gone"):
+        session.run("live.wait()")
+
+
+@pytest.mark.parametrize("session", ["newest shell"], indirect=True)
+def test_what_a_loop_prints_stands_below_its_cell(own_loop):
+    session = own_loop
+    session.run(
+        "import threading\n"
+        "go = threading.Event()\n"
+        "def late():\n"
+        "    go.wait()\n"
+        "    print('from the loop')"
+    )
+    cell = session.begin("live.run(late)")
+    session.finish(cell)
+    parents = []
+
+    def printed(message):
+        if message["msg_type"] == "stream" and "from the loop" in message["content"]["text"]:
+            parents.append(message["parent_header"]["msg_id"])
+        return bool(parents)
+
+    session.begin("go.set(); live.wait()")
+    session._read_until(printed)
+    assert parents == [cell]
+
+
+@pytest.mark.parametrize("session", ["newest shell", "newest subshell"], indirect=True)
+def test_commands_arrive_at_a_loop_that_awaits_on_a_new_kernel(own_loop):
+    session = own_loop
+    cell = session.begin(
+        """
+        params = {"w": jnp.zeros(4)}
+        state = tx.init(params)
+        for step in live.range():
+            params, state, loss = train_step(params, state)
+            state = await live.update_async(state, step, loss=loss)
+        print(live.state)
+        """.replace("\n        ", "\n")
+    )
+    session.wait_for("_train", "state", "running")
+    paused_at = session.ask("train.pause")["step"]
+    session.ask("train.set", value=0.001)
+    session.ask("train.resume")
+    session.wait_for("_train", "held", 0.001)
+    session.ask("train.stop")
+    assert session.finish(cell) == "stopped"
+    session.run(
+        f"assert (live.history.learning_rate[{paused_at}:] == np.float32(0.001)).all()\n"
+        f"assert live.history.learning_rate[{paused_at} - 1] > 0.04"
+    )
+
+
 def _errors(session):
     return [c for c in session.customs() if c["kind"] == "reply" and "error" in c]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 _SEGMENT = {"node": "segment", "shape": "linear", "steps": 100}
+_SGD = {"link": "sgd", "hyperparameters": {"learning_rate": 0.1}}
 _LINE = {**_SEGMENT, "parameters": {"init_value": 1e-3, "end_value": 0.0}}
 
 
@@ -21,6 +22,10 @@ def _command(kind: str, **fields: Any) -> dict[str, Any]:
 
 def _tracks(tracks: Any) -> dict[str, Any]:
     return {"id": "m", "kind": "design.set", "schedule": _LINE, "tracks": tracks}
+
+
+def _chain(node: Any) -> dict[str, Any]:
+    return {"id": "m", "kind": "design.set", "tracks": {}, "chain": node}
 
 
 def _level(value: float) -> dict[str, Any]:
@@ -81,10 +86,6 @@ MALFORMED: dict[str, tuple[Any, str]] = {
         _command("schedule.set", schedule={"node": "join", "parts": []}),
         "must be a list of 1 to",
     ),
-    "design without tracks": (
-        _command("design.set", schedule=_LINE),
-        "must have the field 'tracks'",
-    ),
     "tracks are a list": (_tracks([_LINE]), "tracks must be a JSON object"),
     "track is null": (_tracks({"b1": None}), "the track 'b1': schedule must be a JSON object"),
     "track beyond its range": (_tracks({"b1": _level(1.0)}), "b1 must be a finite number >= 0 and"),
@@ -102,6 +103,34 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "tracks without number": (
         _tracks({f"t{i}": _level(0.1) for i in range(65)}),
         "tracks must be at most 64 schedules, got 65",
+    ),
+    "chain is a list": (_chain([]), "chain must be a JSON object, got []"),
+    "chain of nothing": (_chain({"links": []}), "a chain must have at least one link"),
+    "chain of a thousand links": (_chain({"links": [_SGD] * 1000}), "at most 64, got 1000"),
+    "chain of an unknown link": (
+        _chain({"links": [{**_SGD, "link": "sdg"}]}),
+        "links[0].link must be the name of a link, got 'sdg' (did you mean 'sgd'?)",
+    ),
+    "chain without a rate": (
+        _chain({"links": [{"link": "centralize", "hyperparameters": {}}]}),
+        "the chain must have a learning rate",
+    ),
+    "chain with two rates": (_chain({"links": [_SGD, _SGD]}), "must have one learning rate"),
+    "chain with a number beyond its range": (
+        _chain({"links": [{**_SGD, "hyperparameters": {"learning_rate": -1.0}}]}),
+        "learning_rate must be a finite number >= 0",
+    ),
+    "chain with a curve in it": (
+        _chain({"links": [{**_SGD, "hyperparameters": {"learning_rate": {"schedule": _LINE}}}]}),
+        "its curve is one of tracks",
+    ),
+    "chain with what it never had": (
+        _chain({"links": [{**_SGD, "kept": 0}]}),
+        "kept must be the number of what this widget has had as link: one of none, got 0",
+    ),
+    "chain with a group of two minds": (
+        _chain({"links": [_SGD], "groups": [{"name": "a", "kinds": ["bias"], "paths": ["b"]}]}),
+        "the group a must have a multiplier or a chain, one of them",
     ),
     "preset for no track": (_command("schedule.preset", name="cosine", track=3), "track must be"),
     "preset for an unknown track": (

@@ -16,7 +16,7 @@ from lrwidget.schedules import Segment
 from lrwidget.schedules._table import rows_of
 from lrwidget.widget import ScheduleDesigner
 from lrwidget.widget._export import FORMATS, exported
-from lrwidget.widget._file import read_design
+from lrwidget.widget._file import Kept, read_design
 from lrwidget.widget._tracks import Design
 from tests.widget.page import Page
 
@@ -74,7 +74,7 @@ def test_keras_code_defines_every_track(page):
 def test_json_is_the_whole_design_or_one_curve_of_it(page):
     whole = page.ask("export.text", format="json")
     assert whole["name"] == "design.json"
-    assert read_design(whole["text"]) == (COSINE, TRACKS)
+    assert read_design(whole["text"]) == Kept(schedule=COSINE, tracks=TRACKS)
     one = page.ask("export.text", format="json", track="b1")
     assert (one["name"], Schedule.from_json(one["text"])) == ("b1.json", B1)
     rate = page.ask("export.text", format="json", track="learning_rate")

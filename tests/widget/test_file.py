@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 
+import numpy as np
 import pytest
 
-from lrwidget import optimizers, schedules
+from lrwidget import Chain, Task, optimizers, schedules
 from lrwidget.schedules import Schedule
-from lrwidget.widget import ScheduleDesigner
-from lrwidget.widget._file import design_text, read_design
+from lrwidget.widget import LRWidget, ScheduleDesigner
+from lrwidget.widget._file import Kept, design_text, read_design
 from tests.widget.page import Page
 
 COSINE = schedules.preset("cosine", peak_value=3e-3, steps=500)
@@ -56,7 +57,7 @@ def test_schedule_and_tracks_are_kept_together(path):
     page = Page(ScheduleDesigner(COSINE, path=path)).unpaced()
     page.ask("design.set", schedule=STEP.to_node(), tracks={"b1": B1.to_node()})
     text = path.read_text(encoding="utf-8")
-    assert read_design(text) == (STEP, {"b1": B1})
+    assert read_design(text) == Kept(schedule=STEP, tracks={"b1": B1})
     assert text == design_text(STEP, {"b1": B1}) + "\n"
     again = ScheduleDesigner(COSINE, tracks={"b2": B1}, path=path)
     assert (again.schedule, again.tracks) == (STEP, {"b1": B1})
@@ -96,8 +97,128 @@ def test_a_track_that_the_chain_has_not_is_said_and_not_lost(path):
     assert (designer.schedule, designer.tracks) == (COSINE, {})
     assert path.read_text(encoding="utf-8") == before
     designer.schedule = STEP
-    assert read_design(path.read_text(encoding="utf-8")) == (STEP, {})
+    assert read_design(path.read_text(encoding="utf-8")) == Kept(schedule=STEP, tracks={})
     assert path.with_name("lr.json.broken").read_text(encoding="utf-8") == before
+
+
+# ---- the chain ---------------------------------------------------------------------------------
+
+CHAIN = optimizers.adamw(1e-3)
+SGD = {"link": "sgd", "hyperparameters": {"learning_rate": 0.1, "momentum": 0.9}}
+GROUP = {"name": "head", "paths": ["head/*"], "multiplier": 0.5}
+
+
+def edited(path, chain=None, node=None):
+    """Open a designer with a chain in the code, and give it another one by hand."""
+    page = Page(ScheduleDesigner(COSINE, chain=chain, path=path)).unpaced()
+    node = node or {"links": [SGD], "groups": [GROUP]}
+    page.ask("design.set", chain=node, tracks={"head/multiplier": B1.to_node()})
+    return page.widget
+
+
+def test_a_chain_made_by_hand_comes_back(path):
+    made = edited(path)
+    again = ScheduleDesigner(path=path)
+    assert again.chain == made.chain
+    assert (again.schedule, again.tracks) == (COSINE, {"head/scale.step_size": B1})
+    again.tracks = {}
+    assert ScheduleDesigner(path=path).chain.value("head/multiplier") == 0.5
+    ScheduleDesigner(path=path).chain = None
+    assert ScheduleDesigner(path=path).chain is None
+
+
+def test_a_chain_edited_by_hand_goes_before_the_code_until_that_changes(path):
+    chain = optimizers.adamw(1e-3, weight_decay=0.1)
+    made = edited(path, chain)
+    assert ScheduleDesigner(COSINE, chain=chain, path=path).chain == made.chain
+    # Another number of the rate is not another chain: the curve is on disk.
+    assert ScheduleDesigner(chain=chain.replace(learning_rate=2.0), path=path).chain == made.chain
+    before = path.read_text(encoding="utf-8")
+    with pytest.warns(UserWarning, match="leaves out the chain .the code gives another one by now"):
+        other = ScheduleDesigner(chain=chain.replace(weight_decay=0.2), path=path)
+    assert other.chain.value("weight_decay") == 0.2
+    assert other.schedule == COSINE
+    other.schedule = STEP
+    assert path.with_name("lr.json.broken").read_text(encoding="utf-8") == before
+
+
+def test_a_chain_taken_away_by_hand_stays_away(path):
+    chain = optimizers.adamw(1e-3)
+    Page(ScheduleDesigner(COSINE, chain=chain, path=path)).ask("design.set", chain=None)
+    assert ScheduleDesigner(COSINE, chain=chain, path=path).chain is None
+
+
+def test_a_chain_that_the_code_gives_is_not_in_the_file(path):
+    designer = edited(path, optimizers.adamw(1e-3))
+    assert read_design(path.read_text(encoding="utf-8")).chained
+    designer.chain = optimizers.adamw(1e-3)
+    assert not read_design(path.read_text(encoding="utf-8")).chained
+
+
+def a_mask(params):
+    return params
+
+
+def test_a_chain_that_json_cannot_hold_is_left_out_and_said(path):
+    designer = edited(path)
+    designer.chain = optimizers.adamw(1e-3, mask=a_mask)
+    assert read_design(path.read_text(encoding="utf-8")) == Kept(schedule=COSINE, tracks={})
+    said = designer._design["warning"]
+    assert "lr.json is without the chain" in said
+    assert "adamw.mask must be None to be written as JSON" in said
+    designer.chain = optimizers.adamw(1e-3)
+    assert designer._design["warning"] is None
+    assert ScheduleDesigner(path=path).chain == designer.chain
+
+
+def test_a_mask_in_the_code_is_no_reason_to_speak(path):
+    chain = optimizers.adamw(1e-3, mask=a_mask)
+    designer = ScheduleDesigner(COSINE, chain=chain, path=path)
+    designer.schedule = STEP
+    assert on_disk(path) == STEP
+    assert designer._design["warning"] is None
+    assert ScheduleDesigner(COSINE, chain=chain, path=path).chain.value("mask") is a_mask
+
+
+def test_a_chain_on_disk_that_cannot_be_read_leaves_the_curves(path):
+    edited(path)
+    text = path.read_text(encoding="utf-8").replace('"sgd"', '"gone"')
+    path.write_text(text, encoding="utf-8")
+    with pytest.warns(UserWarning, match="leaves out the chain .*'gone'.*the track head"):
+        designer = ScheduleDesigner(path=path)
+    assert (designer.schedule, designer.tracks, designer.chain) == (COSINE, {}, None)
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_the_workbench_brings_its_chain_back_too(path):
+    task = Task(
+        {"w": np.zeros(3, np.float32)},
+        lambda params, batch: ((params["w"] - batch) ** 2).mean(),
+        train=np.zeros((8, 3), np.float32),
+        batch_size=4,
+    )
+    page = Page(LRWidget(task, steps=50, path=path)).unpaced()
+    page.ask("design.set", chain={"links": [SGD], "groups": [GROUP]}, tracks={})
+    again = LRWidget(task, path=path)
+    assert [link.name for link in again.chain.links] == ["sgd"]
+    assert again.chain == page.widget.chain
+    with pytest.warns(UserWarning, match="the code gives another one by now"):
+        other = LRWidget(task, optimizers.adamw(1e-3), path=path)
+    assert other.chain.links[0].name == "adamw"
+    # What a designer took away is no chain to train with.
+    path.unlink()
+    Page(ScheduleDesigner(COSINE, chain=CHAIN, path=path)).ask("design.set", chain=None)
+    assert LRWidget(task, CHAIN, path=path).chain == Chain.of(CHAIN).replace(learning_rate=COSINE)
+
+
+def test_a_file_with_a_chain_is_imported_whole(path):
+    made = edited(path)
+    text = Page(made).ask("export.text", format="json")["text"]
+    for chain in (None, optimizers.adam(1.0)):
+        page = Page(ScheduleDesigner(STEP, chain=chain)).unpaced()
+        page.ask("schedule.import", text=text)
+        assert (page.widget.schedule, page.widget.chain) == (made.schedule, made.chain)
+    assert "cannot be read" in page.refused("schedule.import", text="{")
 
 
 def test_only_whole_files_ever_stand_there(path, monkeypatch):

@@ -20,7 +20,11 @@ GOOD = {
     "ready": {},
     "view": {"state": {"tab": "train", "hidden": ["slide"], "zoom": None, "log": True, "x": 0.5}},
     "resync": {"stream": "train"},
-    "design.set": {"schedule": NODE, "tracks": {"b1": NODE, "adamw.weight_decay": NODE}},
+    "design.set": {
+        "schedule": NODE,
+        "tracks": {"b1": NODE, "adamw.weight_decay": NODE, "head/adamw.learning_rate": NODE},
+        "chain": {"links": [{"link": "adamw", "hyperparameters": {"learning_rate": 1e-3}}]},
+    },
     "schedule.set": {"schedule": NODE},
     "schedule.preset": {"name": "cosine", "peak_value": 1e-3, "steps": 200, "track": "b1"},
     "schedule.import": {"text": "step,value\n0,1\n9,0\n", "track": "b1"},

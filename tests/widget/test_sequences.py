@@ -15,19 +15,55 @@ from tests.schedules.strategies import schedules as random_schedules
 from tests.widget.malformed import MALFORMED
 from tests.widget.page import Page
 
+
+def a_mask(params):
+    return params
+
+
 CHAIN = Chain.of(
     optimizers.clip_by_global_norm(2.0),
-    optimizers.adamw(1e-3, b1=schedules.preset("linear", peak_value=0.8, steps=50)),
+    optimizers.adamw(1e-3, b1=schedules.preset("linear", peak_value=0.8, steps=50), mask=a_mask),
 )
 # Below 1, so that each may be any track.
 CURVES = random_schedules().map(lambda s: s.with_peak(0.9) if s.peak_value > 0.9 else s)
 FREE = ["b1", "b2", "weight_decay", "momentum", "own"]
-CHAINED = ["adamw.b1", "adamw.b2", "adamw.weight_decay", "eps", "b1"]
 REFUSED = [
-    {"learning_rate": schedules.constant(0.1)},
     {"b2": schedules.constant(1.0)},
     {"no identifier": schedules.constant(0.1)},
 ]
+BEFORE = [
+    {"link": "clip", "hyperparameters": {"max_delta": 1.0}},
+    {"link": "multi_steps", "hyperparameters": {"every_k_schedule": 4}},
+    {"link": "add_decayed_weights", "hyperparameters": {"weight_decay": 1e-4}},
+    {"link": "add_decayed_weights", "hyperparameters": {}},
+]
+OPTIMIZERS = [
+    {"link": "adamw", "hyperparameters": {"learning_rate": 1e-3, "weight_decay": 0.5}},
+    {"link": "sgd", "hyperparameters": {"learning_rate": 0.1, "momentum": 0.9}},
+    {"link": "sgd", "hyperparameters": {"learning_rate": 0.1}},
+    {"link": "polyak_sgd", "hyperparameters": {}},
+]
+GROUPS = [
+    {"name": "head", "paths": ["head/*"], "multiplier": 0.5},
+    {"name": "small", "kinds": ["bias", "norm"], "links": OPTIMIZERS[:1]},
+    {"name": "rest", "paths": ["*"], "links": [BEFORE[0], OPTIMIZERS[1]]},
+]
+BAD_CHAINS = [
+    {"links": [], "groups": []},
+    {"links": BEFORE[:1], "groups": []},
+    {"links": OPTIMIZERS[:2], "groups": []},
+    {"links": [OPTIMIZERS[0], BEFORE[1]], "groups": []},
+    {"links": OPTIMIZERS[:1], "groups": [GROUPS[0], GROUPS[0]]},
+    {"links": [{"link": "adamw", "hyperparameters": {"mask": {"kept": 99}}}], "groups": []},
+]
+
+
+@st.composite
+def chain_nodes(draw):
+    """A chain as a page writes it: any links before one optimizer, and some groups."""
+    before = draw(st.lists(st.sampled_from(BEFORE), max_size=3))
+    groups = draw(st.lists(st.sampled_from(GROUPS), max_size=3, unique_by=lambda g: g["name"]))
+    return {"links": [*before, draw(st.sampled_from(OPTIMIZERS))], "groups": groups}
 
 
 class Edits(RuleBasedStateMachine):
@@ -37,9 +73,8 @@ class Edits(RuleBasedStateMachine):
     def open(self, chain):
         self.page = Page(ScheduleDesigner(chain=chain)).unpaced()
         self.widget = self.page.widget
-        self.names = FREE if chain is None else CHAINED
         self.past = [self.state()]
-        self.edits = {"schedule": 0, "tracks": 0}
+        self.edits = {"schedule": 0, "tracks": 0, "chain": 0}
         for name in self.edits:
             self.widget.observe(self.count, name)
         self.refused = False
@@ -49,7 +84,16 @@ class Edits(RuleBasedStateMachine):
 
     def state(self):
         widget = self.widget
-        return widget.schedule, dict(widget.tracks), widget.chain, widget._code["text"]
+        node = widget._design["chain_node"]
+        return widget.schedule, dict(widget.tracks), widget.chain, node, widget._code["text"]
+
+    def names(self):
+        """Return what may be a track, some of it by a bare name, and what may not."""
+        if self.widget.chain is None:
+            return FREE
+        design = self.widget._design
+        known = [*(t["name"] for t in design["tracks"]), *(c["name"] for c in design["candidates"])]
+        return [*known, *(a.rpartition(".")[2] for a in known[:1]), "none.such"]
 
     def send(self, kind, **fields):
         """Send a command; whether it was taken, with what it changed counted once."""
@@ -65,22 +109,67 @@ class Edits(RuleBasedStateMachine):
         assert self.edits == {
             "schedule": edits["schedule"] + (before[0] != after[0]),
             "tracks": edits["tracks"] + (before[1] != after[1]),
+            "chain": edits["chain"] + (before[2] != after[2]),
         }
         assert reply["value"] == {"seq": self.widget._design["seq"]}
         if after != before:
             self.past.append(after)
         return True
 
-    def set_all(self, schedule, tracks):
+    def set_all(self, schedule, tracks, **chain):
         nodes = {name: track.to_node() for name, track in tracks.items()}
-        return self.send("design.set", schedule=schedule.to_node(), tracks=nodes)
+        return self.send("design.set", schedule=schedule.to_node(), tracks=nodes, **chain)
+
+    def takes(self, tracks):
+        """Return whether the design takes these tracks, asked in the plainest way."""
+        chain = self.widget.chain
+        if chain is None:
+            return True
+        try:
+            named = {chain.resolve(name): track for name, track in tracks.items()}
+            chain.replace(named)
+        except ValueError:
+            return False
+        return len(named) == len(tracks)
 
     @rule(schedule=CURVES, data=st.data())
     def set_everything(self, schedule, data):
-        tracks = data.draw(st.dictionaries(st.sampled_from(self.names), CURVES, max_size=3))
-        twice = {"b1", "adamw.b1"} <= tracks.keys()
-        positive = "eps" not in tracks or tracks["eps"].peak_value >= 0
-        assert self.set_all(schedule, tracks) == (positive and not twice)
+        tracks = data.draw(st.dictionaries(st.sampled_from(self.names()), CURVES, max_size=3))
+        expected = self.takes(tracks)
+        assert self.set_all(schedule, tracks) == expected
+
+    @rule(node=chain_nodes(), schedule=CURVES)
+    def set_a_chain_without_tracks(self, node, schedule):
+        assert self.set_all(schedule, {}, chain=node)
+        chain = self.widget.chain
+        assert [link.name for link in chain.links] == [link["link"] for link in node["links"]]
+        assert [group.name for group in chain.groups] == [group["name"] for group in node["groups"]]
+        assert chain.learning_rate == schedule
+        assert self.widget.tracks == {}
+
+    @rule(node=chain_nodes())
+    def set_a_chain_with_the_tracks_that_it_has(self, node):
+        before = self.widget.tracks
+        assert self.send("design.set", chain=node)
+        assert len(self.widget.tracks) + len(self.widget._design["chain_warnings"]) >= len(before)
+
+    @rule()
+    def take_the_chain_away(self):
+        assert self.send("design.set", chain=None)
+        assert self.widget.chain is None
+
+    @rule(data=st.data())
+    def move_or_remove_a_link(self, data):
+        node = self.widget._design["chain_node"]
+        if node is None:
+            return
+        links = data.draw(st.permutations(node["links"]))[data.draw(st.integers(0, 1)) :]
+        if self.set_all(self.widget.schedule, {}, chain={**node, "links": links}):
+            assert self.widget._design["chain_node"]["links"] == links
+
+    @rule(schedule=CURVES, node=st.sampled_from(BAD_CHAINS))
+    def send_a_chain_that_is_refused(self, schedule, node):
+        assert not self.set_all(schedule, {}, chain=node)
 
     @rule(schedule=CURVES)
     def set_the_schedule(self, schedule):
@@ -91,10 +180,11 @@ class Edits(RuleBasedStateMachine):
 
     @rule(data=st.data(), curve=CURVES)
     def add_or_change_a_track(self, data, curve):
-        name = data.draw(st.sampled_from(self.names[:3]))
-        tracks = {**self.widget.tracks, name: curve}
-        assert self.set_all(self.widget.schedule, tracks)
-        assert self.widget.tracks[name] == curve
+        name = data.draw(st.sampled_from(self.names()))
+        tracks = self.widget.tracks | {name: curve}
+        expected = self.takes(tracks)
+        assert self.set_all(self.widget.schedule, tracks) == expected
+        assert not expected or self.widget.tracks[name] == curve
 
     @rule(data=st.data())
     def remove_a_track(self, data):
@@ -113,7 +203,7 @@ class Edits(RuleBasedStateMachine):
     def undo(self, data):
         """To undo is to set an earlier state: everything is as it was, the chain's numbers too."""
         earlier = data.draw(st.sampled_from(self.past))
-        assert self.set_all(earlier[0], earlier[1])
+        assert self.set_all(earlier[0], earlier[1], chain=earlier[3])
         assert self.state() == earlier
 
     @rule(message=st.sampled_from([m for m, _ in MALFORMED.values()]))
@@ -127,6 +217,8 @@ class Edits(RuleBasedStateMachine):
     @rule(schedule=CURVES, tracks=st.sampled_from(REFUSED))
     def send_what_is_refused(self, schedule, tracks):
         assert not self.set_all(schedule, {**self.widget.tracks, **tracks})
+        rate = "learning_rate" if self.widget.chain is None else self.widget.chain.rate
+        assert not self.set_all(schedule, {rate: schedule})
 
     @rule(factor=st.floats(0.5, 1.0))
     def rescale_in_python(self, factor):
@@ -158,7 +250,9 @@ class Edits(RuleBasedStateMachine):
                 for address in widget.chain.addresses()
                 if isinstance(value := widget.chain.value(address), Schedule)
             }
-            assert scheduled == {"adamw.learning_rate": widget.schedule, **widget.tracks}
+            assert scheduled == {widget.chain.rate: widget.schedule, **widget.tracks}
+            kept = widget._keepsakes.chain(design["chain_node"])
+            assert kept.replace(scheduled) == widget.chain
 
     def teardown(self):
         ipywidgets.Widget.close_all()

@@ -119,7 +119,7 @@ def test_steps_and_epochs_are_the_length_of_the_schedule(task, arguments, steps)
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ({"task": "digits"}, TypeError, "task must be a Task or None, got 'digits'"),
+        ({"task": "digits"}, TypeError, "task must be a Task, a LiveControl or None, got"),
         ({"steps": 100, "epochs": 2}, ValueError, "give steps or epochs, not both"),
         ({"task": None, "epochs": 2}, ValueError, "epochs needs a task"),
         ({"epochs": 0}, ValueError, "epochs must be a finite number > 0, got 0"),
@@ -351,7 +351,7 @@ def test_what_needs_a_run_says_so(page, kind, fields, said):
         ("train.start", {}, "the run has been started already"),
         ("train.set", {"value": -1.0}, "must be a finite number >= 0, got -1.0"),
         ("train.set", {"value": 0.1, "address": "momentum"}, "an address must be one of"),
-        ("train.set", {"value": 0.1, "address": "body/sgd.learning_rate"}, "the group of"),
+        ("train.set", {"value": 0.1, "address": "body/sgd.learning_rate"}, "got 'body"),
         ("train.extend", {"steps": 2**31 - 1}, "steps must keep the run within"),
     ],
 )

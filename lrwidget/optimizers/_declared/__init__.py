@@ -1,23 +1,20 @@
 """Every kind of link that lrwidget knows, in the order of the palette; imports no Optax."""
 
-from lrwidget.optimizers._declared import contrib, gradients, optimizers, updates, wrappers
-
-try:
-    from lrwidget.optimizers._adaptive_declarations import ADAPTIVE
-except ModuleNotFoundError:  # until they are written
-    ADAPTIVE = ()
+from lrwidget.optimizers._adaptive_declarations import ADAPTIVE
+from lrwidget.optimizers._declared import blocks, contrib, gradients, optimizers, updates, wrappers
 
 BUILT_IN = (
-    *optimizers.SGD,
+    optimizers.SGD,
     *optimizers.ADAM,
     *contrib.NEWER,
+    *optimizers.DESCENT,
     *optimizers.OTHER,
     *contrib.FREE,
     optimizers.POLYAK,
     *gradients.GRADIENTS,
     *updates.UPDATES,
     *updates.LINE_SEARCHES,
-    *updates.BLOCKS,
+    *blocks.BLOCKS,
     *wrappers.WRAPPERS,
     *ADAPTIVE,
 )

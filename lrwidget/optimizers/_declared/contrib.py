@@ -167,6 +167,7 @@ NEWER = (
         function("hessian_diagonal_fn", "estimator of the curvature; Hutchinson's where None"),
         MU_DTYPE,
         needs=("obj_fn",),
+        one_type=True,
     ),
     contrib(
         "galore",

@@ -33,17 +33,16 @@ _SPREAD = (
     number("gamma", 0.55, "power of the step by which the variance falls"),
 )
 
-SGD = (
-    optax(
-        "sgd",
-        "gradient descent, with momentum if it is given (Sutskever et al. 2013)",
-        rate(0.01),
-        fading(
-            "momentum", None, "decay of the sum of past gradients; none where None", optional=True
-        ),
-        NESTEROV,
-        ACCUMULATOR,
-    ),
+SGD = optax(
+    "sgd",
+    "gradient descent, with momentum if it is given (Sutskever et al. 2013)",
+    rate(0.01),
+    fading("momentum", None, "decay of the sum of past gradients; none where None", optional=True),
+    NESTEROV,
+    ACCUMULATOR,
+)
+
+DESCENT = (
     optax(
         "noisy_sgd",
         "gradient descent with noise that fades (Neelakantan et al. 2015, arXiv 1511.06807)",
@@ -244,6 +243,7 @@ ADAM = (
         EPS_ROOT,
         # Typed as a schedule in Optax, whose code multiplies by it.
         like(DECAY_CURVE, default=0.0, schedulable=False),
+        one_type=True,
     ),
 )
 
@@ -273,7 +273,8 @@ OTHER = (
     optax(
         "adadelta",
         "steps as large as the last ones were, per unit of gradient (Zeiler 2012, arXiv 1212.5701)",
-        rate(None, required=False, optional=True, help="size of a step; 1 where None"),
+        # Without one, Optax's does not turn downhill.
+        rate(1.0),
         mean("rho", 0.9, "decay of the means of squared gradients and updates"),
         like(EPS, default=1e-6, help="added under both roots"),
         like(PENALTY, schedulable=True),
@@ -358,6 +359,7 @@ OTHER = (
         flag("scale_init_precond", default=True, help="scale the first guess of the curvature"),
         function("linesearch", "an Optax line search; zoom with 20 steps where None"),
         needs=("value", "grad", "value_fn"),
+        reports=("learning_rate",),
     ),
 )
 

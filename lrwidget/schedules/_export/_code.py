@@ -9,6 +9,7 @@ import ast
 import keyword
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,17 @@ class Source:
 
     def text(self) -> str:
         """Return the whole text, imports first."""
-        text = "\n".join(sorted(self.imports)) + "\n"
+        first_is_function = bool(self._blocks) and self._blocks[0][1]
+        return f"{arranged(self.imports)}\n" + "\n" * (2 if first_is_function else 1) + self.body()
+
+    def body(self) -> str:
+        """Return the text without the imports."""
+        text = ""
         previous_is_function = False
         for block, is_function in self._blocks:
-            blank = 2 if is_function or previous_is_function else 1
-            text += "\n" * blank + block + "\n"
+            if text:
+                text += "\n" * (2 if is_function or previous_is_function else 1)
+            text += block + "\n"
             previous_is_function = is_function
         return text
 
@@ -135,6 +142,30 @@ class Source:
         # Where the call is broken over lines, an argument begins behind its name.
         lines = {k: _argument(v, column=len(k) + 5 + column % 8) for k, v in arguments.items()}
         return call(f"optax.{planned.function}", lines, column=column)
+
+
+def arranged(imports: Iterable[str]) -> str:
+    """Return import statements in the order in which a formatter leaves them."""
+    plain = [line for line in imports if line.startswith("import ")]
+    named: dict[str, list[str]] = {}
+    for line in imports:
+        if line not in plain:
+            module, _, name = line.removeprefix("from ").partition(" import ")
+            named.setdefault(module, []).append(name)
+    lines = sorted(plain) + [_from(module, named[module]) for module in sorted(named)]
+    sections = [[line for line in lines if _is_standard(line) == standard] for standard in (1, 0)]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _from(module: str, names: list[str]) -> str:
+    # Constants come first, then classes, then the rest.
+    ordered = sorted(set(names), key=lambda n: (not n.isupper(), not n[:1].isupper(), n))
+    flat = f"from {module} import {', '.join(ordered)}"
+    return flat if len(flat) <= _WIDTH else bracketed(f"from {module} import (", ordered, ")")
+
+
+def _is_standard(line: str) -> bool:
+    return line.split()[1].partition(".")[0] in sys.stdlib_module_names
 
 
 def held_within(planned: Program, *, hold: bool) -> dict[str, bool]:

@@ -1,0 +1,3 @@
+"""Cells of notebooks: pytest must not import them."""
+
+collect_ignore_glob = ["*_loop.py"]
