@@ -5,10 +5,11 @@
 import { button, createNote } from "../shared/controls.js";
 import { h } from "../shared/dom.js";
 import { createGroups } from "./chain_groups.js";
-import { createLinks } from "./chain_links.js";
-import { addLink } from "./chain_node.js";
+import { createLinks, focusedIn } from "./chain_links.js";
+import { addLink, isOptimizer } from "./chain_node.js";
 import { createWarnings } from "./chain_warnings.js";
 import { createDeclarations } from "./chain_words.js";
+import { LEARNING_RATE } from "./commits.js";
 
 /** @typedef {import("./chain_node.js").State} State */
 /** @typedef {import("./chain_palette.js").LinkDeclaration} LinkDeclaration */
@@ -34,6 +35,8 @@ export function createChain({ design, links, state, change, bend, show, announce
   const note = createNote();
   /** @type {unknown} */
   let learnt = null;
+  /** @type {string[]} of the warnings */
+  let texts = [];
   /** @type {unknown} */
   let shown = null;
 
@@ -47,7 +50,10 @@ export function createChain({ design, links, state, change, bend, show, announce
     fail,
     async bend(address, value) {
       fail(null);
-      fail(await bend(address, value));
+      const refusal = await bend(address, value);
+      if (refusal !== null) {
+        note.fail(refusal);
+      }
     },
     show,
     known,
@@ -57,6 +63,12 @@ export function createChain({ design, links, state, change, bend, show, announce
       return category === "optimizer" || category === "free"
         ? "Optimizers"
         : (links.find(({ name }) => name === link)?.group ?? "");
+    },
+    rateOf(link) {
+      const usual = isOptimizer(editor.groupOf(link.link)) ? LEARNING_RATE : null;
+      const name = known.rate(link.link) ?? usual;
+      // None means that the link follows the chain's rate, which is another's.
+      return name !== null && known.value(link, name) !== null ? name : null;
     },
     warnings: (label) =>
       (design().chain_warnings ?? [])
@@ -77,23 +89,22 @@ export function createChain({ design, links, state, change, bend, show, announce
   const list = createLinks(editor, null, signal);
   const groups = createGroups(editor, signal);
   const warnings = createWarnings();
+  const start = button({
+    label: "Add AdamW",
+    hook: "chain-start",
+    onClick: async () => {
+      const hyperparameters = links.find(({ name }) => name === FIRST)?.hyperparameters ?? {};
+      const link = { link: FIRST, hyperparameters };
+      const next = addLink(state(), null, link, { at: 0, replaces: false });
+      fail(await editor.change(next, `${FIRST} added`));
+    },
+    signal,
+  });
   const empty = h(
     "p",
     { class: "lrw-chain-empty" },
     "The curve alone is designed; a chain is the optimizer that it steers. ",
-    button({
-      label: "Add AdamW",
-      hook: "chain-start",
-      onClick: async () => {
-        const hyperparameters = links.find(({ name }) => name === FIRST)?.hyperparameters ?? {};
-        const link = { link: FIRST, hyperparameters };
-        const next = addLink(state(), null, link, { at: 0, replaces: false });
-        const answer = editor.change(next, `${FIRST} added`);
-        list.element.querySelector("button")?.focus();
-        fail(await answer);
-      },
-      signal,
-    }),
+    start,
   );
   const full = h(
     "div",
@@ -124,13 +135,22 @@ export function createChain({ design, links, state, change, bend, show, announce
     update() {
       const told = design();
       if (learnt !== told) {
+        const warned = texts;
+        texts = (told.chain_warnings ?? []).map((/** @type {{text: string}} */ { text }) => text);
+        const fresh = texts.filter((text) => !warned.includes(text));
+        if (learnt && fresh.length > 0) {
+          announce(fresh.join(" "));
+        }
         learnt = told;
-        known.learn(told.chain ?? []);
-        for (const { chain } of told.groups ?? []) {
-          known.learn(chain ?? []);
+        const { links: nodes, groups: own } = told.chain_node ?? { links: [], groups: [] };
+        const tracks = (told.tracks ?? []).map((/** @type {{name: string}} */ { name }) => name);
+        known.learn(told.chain ?? [], nodes, tracks);
+        for (const [i, { chain }] of (told.groups ?? []).entries()) {
+          known.learn(chain ?? [], own[i].links ?? []);
         }
       }
       const { chain } = state();
+      const left = focusedIn(chain ? empty : full);
       empty.hidden = chain !== null;
       full.hidden = chain === null;
       note.setRest(chain ? HINT : "");
@@ -142,6 +162,9 @@ export function createChain({ design, links, state, change, bend, show, announce
       list.update();
       groups.update();
       warnings.show(editor.warnings(""));
+      if (left) {
+        (chain ? list.element.querySelector("button") : start)?.focus();
+      }
     },
   };
 }

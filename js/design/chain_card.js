@@ -5,7 +5,7 @@
 import { button, setDisabled, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { createField } from "./chain_fields.js";
-import { isOptimizer, linksOf, setHyperparameter } from "./chain_node.js";
+import { linksOf, setHyperparameter } from "./chain_node.js";
 import { createWarnings } from "./chain_warnings.js";
 import { summary } from "./chain_words.js";
 import { LEARNING_RATE } from "./commits.js";
@@ -76,7 +76,13 @@ export function createCard(editor, where, { address, move, remove, press, toggle
   );
   const help = h("p", { class: "lrw-note" });
   const fields = h("div", { class: "lrw-link-fields" });
-  const body = h("div", { class: "lrw-link-body", id: bodyId }, help, fields, tools);
+  const body = h(
+    "div",
+    { class: "lrw-link-body", id: bodyId, role: "group", "aria-label": label },
+    help,
+    fields,
+    tools,
+  );
   const warnings = createWarnings();
   const element = h(
     "li",
@@ -89,7 +95,6 @@ export function createCard(editor, where, { address, move, remove, press, toggle
 
   const state = () => editor.state();
   const node = () => linksOf(state().chain, where)[index];
-  const group = () => editor.groupOf(node().link);
 
   /** @param {KeyboardEvent} event */
   function keydown(event) {
@@ -124,9 +129,7 @@ export function createCard(editor, where, { address, move, remove, press, toggle
     if (`${address}.${parameter}` in state().tracks) {
       return "track";
     }
-    // None is the curve too where a link follows the chain's rate, but it is the optimizer's.
-    const rate = where === null && parameter === LEARNING_RATE && isOptimizer(group());
-    return rate && known.value(node(), parameter) !== null ? "curve" : "number";
+    return where === null && editor.rateOf(node()) === parameter ? "curve" : "number";
   }
 
   /** @param {import("./chain_words.js").Hyperparameter} declared */

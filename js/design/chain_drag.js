@@ -74,7 +74,8 @@ export function createDrag({ list, items, drop, signal }) {
         const swallow = (/** @type {Event} */ click) => click.stopPropagation();
         own.addEventListener("click", swallow, { capture: true, once: true });
         setTimeout(() => own.removeEventListener("click", swallow, { capture: true }));
-        if (keep) {
+        // What Python did meanwhile may have put another there.
+        if (keep && items()[index] === own) {
           drop(index, to);
         }
       }

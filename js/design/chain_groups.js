@@ -6,7 +6,14 @@ import { button, select, textField } from "../shared/controls.js";
 import { h, setAttribute } from "../shared/dom.js";
 import { createField } from "./chain_fields.js";
 import { createLinks, focusedIn } from "./chain_links.js";
-import { addGroup, changeGroup, giveChain, matchGroup, removeGroup } from "./chain_node.js";
+import {
+  addGroup,
+  changeGroup,
+  giveChain,
+  matchGroup,
+  matchOf,
+  removeGroup,
+} from "./chain_node.js";
 import { createWarnings } from "./chain_warnings.js";
 
 /** @typedef {import("./chain_links.js").Editor} Editor */
@@ -40,7 +47,7 @@ const MULTIPLIER = {
  * @returns {{element: HTMLElement, update: () => void}}
  */
 export function createGroups(editor, signal) {
-  /** @type {{element: HTMLElement, update: () => void, focus: () => void, dispose: () => void}[]} */
+  /** @type {ReturnType<typeof createGroup>[]} */
   const rows = [];
   const list = h("div", { class: "lrw-groups" });
   const groups = () => editor.state().chain?.groups ?? [];
@@ -69,10 +76,20 @@ export function createGroups(editor, signal) {
     element: h("div", { class: "lrw-chain-groups" }, list, add),
     update() {
       const focused = focusedIn(list);
-      while (rows.length > groups().length) {
+      const [before, now] = [rows.map((row) => row.group()), groups().map(({ name }) => name)];
+      if (before.length !== now.length) {
+        // What was typed into a row is not for another group that comes to stand there.
+        const moved = before.findIndex(
+          (name, i) => name !== now[i] && (now.includes(name) || before.includes(now[i])),
+        );
+        for (const row of moved < 0 ? [] : rows.splice(moved)) {
+          row.dispose();
+        }
+      }
+      while (rows.length > now.length) {
         rows.pop()?.dispose();
       }
-      while (rows.length < groups().length) {
+      while (rows.length < now.length) {
         const index = rows.length;
         const row = createGroup(editor, index, () => remove(index), signal);
         rows.push(row);
@@ -100,8 +117,8 @@ function createGroup(editor, index, remove, outer) {
   const hook = (/** @type {string} */ name) => `chain-group-${name}-${index}`;
   const state = () => editor.state();
   const group = () => /** @type {any} */ (state().chain?.groups[index]);
-  const by = () => Object.keys(FIRST).find((name) => group()[name]) ?? "kinds";
   const address = () => `${group().name}/scale.step_size`;
+  let shown = "";
 
   /** @param {State} next */
   const change = async (next) => editor.fail(await editor.change(next));
@@ -122,7 +139,9 @@ function createGroup(editor, index, remove, outer) {
   const name = text("name", "the word in addresses and in the history", (words) =>
     changeGroup(state(), index, { name: words }),
   );
-  const match = text("match", MATCH, (words) => matchGroup(state(), index, by(), wordsOf(words)));
+  const match = text("match", MATCH, (words) =>
+    matchGroup(state(), index, matchOf(group())[0], wordsOf(words)),
+  );
   const choose = select({
     label: "by",
     choices: [],
@@ -138,7 +157,7 @@ function createGroup(editor, index, remove, outer) {
       { value: "chain", label: "a chain of its own" },
     ],
     value: "",
-    onChange: (value) => change(giveChain(state(), index, value === "chain", editor.groupOf)),
+    onChange: (value) => change(giveChain(state(), index, value === "chain", editor)),
     hook: hook("chain"),
     signal,
   });
@@ -179,13 +198,15 @@ function createGroup(editor, index, remove, outer) {
 
   function update() {
     const now = group();
+    shown = now.name;
     setAttribute(element, "aria-label", `group ${now.name}`);
     name.set(now.name);
-    const known = Object.keys(FIRST).filter((each) => each !== "mask" || now.mask);
-    choose.setChoices(known.map((value) => ({ value, label: value })));
-    choose.set(by());
-    match.element.hidden = by() === "mask";
-    match.set(now[by()]?.join(", ") ?? null);
+    const ways = Object.keys(FIRST).filter((each) => each !== "mask" || now.mask);
+    choose.setChoices(ways.map((value) => ({ value, label: value })));
+    const [by, words] = /** @type {[string, any]} */ (matchOf(now));
+    choose.set(by);
+    match.element.hidden = by === "mask";
+    match.set(words);
     own.set(now.links ? "chain" : "times");
     multiplier.element.hidden = Boolean(now.links);
     multiplier.update(now.multiplier ?? 1, address() in state().tracks ? "track" : "number");
@@ -197,6 +218,8 @@ function createGroup(editor, index, remove, outer) {
   return {
     element,
     update,
+    /** @returns {string} the name of the group that it shows */
+    group: () => shown,
     focus() {
       name.input.focus();
       name.input.select();

@@ -33,6 +33,8 @@ import { createPalette } from "./chain_palette.js";
  * @property {ReturnType<typeof import("./chain_words.js").createDeclarations>} known
  * @property {import("./chain_palette.js").LinkDeclaration[]} links
  * @property {(link: string) => string} groupOf the palette's group of a link
+ * @property {(link: import("./chain_node.js").LinkNode) => string | null} rateOf which number of a
+ *   link of the main chain the curve is
  * @property {(label: string) => string[]} warnings
  */
 

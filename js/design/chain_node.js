@@ -272,6 +272,14 @@ export function changeGroup(state, index, change) {
 }
 
 /**
+ * @param {GroupNode} group
+ * @returns {[by: string, match: string | null]} what it is given by, and how that is written
+ */
+export function matchOf({ paths, kinds = [], mask }) {
+  return mask ? ["mask", null] : paths ? ["paths", paths.join(", ")] : ["kinds", kinds.join(", ")];
+}
+
+/**
  * @param {State} state
  * @param {number} index
  * @param {string} by `paths` or `kinds`
@@ -294,10 +302,12 @@ export function matchGroup(state, index, by, match) {
  * @param {State} state
  * @param {number} index
  * @param {boolean} own
- * @param {(link: string) => string} groupOf
+ * @param {object} known
+ * @param {(link: string) => string} known.groupOf
+ * @param {(link: LinkNode) => string | null} known.rateOf which of its numbers the curve is
  * @returns {State}
  */
-export function giveChain(state, index, own, groupOf) {
+export function giveChain(state, index, own, { groupOf, rateOf }) {
   const { chain, schedule, tracks } = state;
   if (!chain) {
     return state;
@@ -313,8 +323,9 @@ export function giveChain(state, index, own, groupOf) {
   const [main, labels] = [labelsOf(chain.links).slice(-links.length), labelsOf(links)];
   /** @type {Record<string, ScheduleNode>} */
   const copies = {};
-  const rate = `${main[0]}.learning_rate`;
-  for (const [name, node] of Object.entries({ [rate]: schedule, ...tracks })) {
+  const rate = links.findIndex((link) => rateOf(link));
+  const curve = rate < 0 ? {} : { [`${main[rate]}.${rateOf(links[rate])}`]: schedule };
+  for (const [name, node] of Object.entries({ ...curve, ...tracks })) {
     const [label, parameter] = name.split(".");
     if (main.includes(label)) {
       copies[`${prefix}${labels[main.indexOf(label)]}.${parameter}`] = node;

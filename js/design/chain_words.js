@@ -44,23 +44,35 @@ export function createDeclarations() {
   const defaults = new Map();
   /** @type {Set<string>} A number that is none is not live: it may become so. */
   const live = new Set();
+  /** @type {Map<string, string>} what the curve was, of each kind of link that had it */
+  const rates = new Map();
 
   return {
-    /** @param {Part[]} told */
-    learn(told) {
-      for (const part of told) {
+    /**
+     * @param {Part[]} told
+     * @param {readonly LinkNode[]} nodes the same links; what they leave out is at its default, a
+     *   curve or not
+     * @param {readonly string[]} [tracks] of the main chain, whose other curve is its learning rate
+     */
+    learn(told, nodes, tracks) {
+      for (const [i, part] of told.entries()) {
         parts.set(part.link, part);
         for (const each of part.hyperparameters) {
           const key = `${part.link}.${each.name}`;
-          if (each.default) {
+          if (!(each.name in nodes[i].hyperparameters)) {
             defaults.set(key, each.value);
           }
           if (each.live) {
             live.add(key);
           }
+          if (tracks && each.scheduled && !tracks.includes(`${part.label}.${each.name}`)) {
+            rates.set(part.link, each.name);
+          }
         }
       }
     },
+    /** @param {string} link */
+    rate: (link) => rates.get(link),
     /** @param {string} link */
     of: (link) => parts.get(link),
     /**

@@ -7,7 +7,7 @@
  * another track is to see that track again.
  */
 
-import { begin, push, redo, replacePresent, undo } from "../schedule/history.js";
+import { begin, forget, push, redo, replacePresent, undo } from "../schedule/history.js";
 import { same } from "../schedule/model.js";
 
 /** @typedef {import("../schedule/model.js").ScheduleNode} ScheduleNode */
@@ -101,6 +101,22 @@ function sameChain(a, b) {
 }
 
 /**
+ * @param {State} state another chain, whose links may be called otherwise
+ * @param {State} before
+ * @param {string} name of a track in `before`
+ * @returns {string} what the same track is called in `state`; where it is gone, any name
+ */
+function nameIn(state, before, name) {
+  const [old, now] = [allOf(before), allOf(state)];
+  const alike = (/** @type {string} */ each) => now[each] && same(now[each], old[name]);
+  if (name === LEARNING_RATE || !old[name] || alike(name)) {
+    return name;
+  }
+  const names = Object.keys(now).filter((each) => each !== LEARNING_RATE && alike(each));
+  return names.find((each) => !old[each]) ?? names[0] ?? name;
+}
+
+/**
  * @param {object} host
  * @param {Design} host.design
  * @param {string} [host.active] the track with which to begin
@@ -142,11 +158,7 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
     const touched = changed(before, wanted.present);
     history = wanted;
     if (!sameChain(before, wanted.present)) {
-      // The active track may be called otherwise now.
-      const names = Object.keys(all());
-      chosen = all()[chosen]
-        ? chosen
-        : (names.find((name) => all()[name] === allOf(before)[chosen]) ?? LEARNING_RATE);
+      chosen = nameIn(wanted.present, before, chosen);
     } else if (touched.length > 0 && !touched.includes(chosen)) {
       chosen = touched[0];
     }
@@ -182,10 +194,14 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
         const { state } = foreign;
         foreign = null;
         accepted = replacePresent(accepted, state);
-        history = history === request.history ? accepted : history;
+        if (history === request.history) {
+          chosen = nameIn(state, history.present, chosen);
+          history = accepted;
+        }
       }
     } catch (error) {
       refusal = /** @type {Error} */ (error).message;
+      leaveOut(request.history.present);
     }
     if (next) {
       sendNext();
@@ -194,6 +210,17 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       settle(refusal !== null);
     }
     request.done(refusal);
+  }
+
+  /**
+   * No undo may come to a stop at what Python refuses, not that of an edit on top of it either.
+   *
+   * @param {State} refused
+   */
+  function leaveOut(refused) {
+    history = forget(history, refused);
+    accepted = forget(accepted, refused);
+    next = next && { ...next, history };
   }
 
   /** @param {boolean} refused */
@@ -255,6 +282,7 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       if (sameState(state, history.present) || (told.seq === answered && !underWay)) {
         // Our own, come back with the samples that only Python can draw.
         const unchanged = accepted === history;
+        chosen = nameIn(state, history.present, chosen);
         history = replacePresent(history, state);
         accepted = unchanged ? history : accepted;
         foreign = null;

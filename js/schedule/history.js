@@ -44,6 +44,19 @@ export function replacePresent(history, present) {
 }
 
 /**
+ * The history without a step that led nowhere.
+ *
+ * @template T
+ * @param {History<T>} history
+ * @param {T} step
+ * @returns {History<T>}
+ */
+export function forget({ past, present, future }, step) {
+  const others = (/** @type {readonly T[]} */ steps) => steps.filter((each) => each !== step);
+  return { past: others(past), present, future: others(future) };
+}
+
+/**
  * @template T
  * @param {History<T>} history
  * @returns {History<T>} the same where there is nothing to undo

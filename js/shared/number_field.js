@@ -12,7 +12,7 @@ import { uniqueId } from "./ids.js";
  * @property {(text: string) => {value?: number, error?: string}} parse
  * @property {(value: number) => string} format
  * @property {(value: number) => (void | string | Promise<void | string>)} onCommit Called on
- *   Enter, and when the field is left with another text. A returned string, or the message of
+ *   Enter, and when the field is left with another text than is shown or was refused. A returned string, or the message of
  *   a rejected promise, is shown as the field's error.
  * @property {AbortSignal} signal
  * @property {string} [hook] `data-lrw` of the input
@@ -60,6 +60,8 @@ export function numberField({
   const errorId = uniqueId();
   let current = value;
   let shown = value === null ? "" : format(value);
+  /** @type {string | null} what was refused and still stands there, its reason under it */
+  let refused = null;
 
   const input = h("input", {
     type: "text",
@@ -74,7 +76,7 @@ export function numberField({
     signal,
     on: {
       change: () => {
-        if (commitOnBlur) {
+        if (commitOnBlur && input.value !== refused) {
           commit();
         }
       },
@@ -105,6 +107,7 @@ export function numberField({
 
   /** @param {string | null} text */
   function setError(text) {
+    refused = null;
     setText(error, text ?? "");
     setAttribute(input, "aria-invalid", text ? "true" : null);
     setAttribute(input, "aria-describedby", text ? errorId : null);
@@ -142,11 +145,13 @@ export function numberField({
       }
       if (typeof refusal === "string") {
         setError(refusal);
+        refused = text;
         return;
       }
     } catch (reason) {
       if (!signal.aborted) {
         setError(/** @type {Error} */ (reason).message);
+        refused = text;
       }
       return;
     }
@@ -190,7 +195,7 @@ export function numberField({
  * @returns {NumberField}
  */
 export function textField(options) {
-  // The one for numbers minds neither.
+  // That for numbers takes any value, as long as it is given a way to read and to write it.
   return numberField(
     /** @type {any} */ ({
       value: null,

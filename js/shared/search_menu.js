@@ -25,9 +25,11 @@ export function searchMenu({ items, what, search, ...options }) {
     on: {
       input: () => found.refresh(),
       /** @param {KeyboardEvent} event */
-      keydown({ key }) {
+      keydown(event) {
         const [first] = items(field.value.trim());
-        if (key === "Enter" && field.value && first) {
+        if (event.key === "Enter" && field.value && first) {
+          // The button that gets the focus back would open the menu again.
+          event.preventDefault();
           found.close();
           first.onClick();
         }

@@ -11,6 +11,7 @@ import {
   labelsOf,
   linksOf,
   matchGroup,
+  matchOf,
   moveLink,
   placeFor,
   removeGroup,
@@ -34,6 +35,12 @@ const GROUPS = /** @type {Record<string, string>} */ ({
   greedy: "Adaptive rate",
 });
 const groupOf = (/** @type {string} */ link) => GROUPS[link] ?? "";
+/** Where the learning rate is. @param {...string} links */
+const at = (...links) => ({
+  groupOf,
+  rateOf: (/** @type {{link: string}} */ { link }) =>
+    links.includes(link) ? "learning_rate" : null,
+});
 
 /** @param {string} link @param {Record<string, unknown>} [hyperparameters] */
 const linkOf = (link, hyperparameters = {}) => ({ link, hyperparameters });
@@ -167,7 +174,7 @@ test("a group's own chain begins as what the others have", () => {
   const groups = [{ name: "head", kinds: ["norm"], multiplier: 0.5 }];
   const names = ["clip_2.max", "adamw.b1", "head/scale.step_size"];
   const before = design("clip adamw clip", names, groups);
-  const own = giveChain(before, 0, true, groupOf);
+  const own = giveChain(before, 0, true, at("adamw"));
   assert.deepEqual(
     linksOf(own.chain, 0).map(({ link }) => link),
     ["adamw", "clip"],
@@ -180,9 +187,46 @@ test("a group's own chain begins as what the others have", () => {
     "head/adamw.learning_rate": 1,
   });
   assert.equal(own.tracks["head/adamw.learning_rate"], before.schedule);
-  const back = giveChain(own, 0, false, groupOf);
+  const back = giveChain(own, 0, false, at("adamw"));
   assert.deepEqual(tracks(back), { "clip_2.max": 0, "adamw.b1": 1 });
   assert.equal(back.chain?.groups[0].multiplier, 1);
+});
+
+test("a group's own chain has the curve where the others have it", () => {
+  const groups = [{ name: "head", kinds: ["norm"], multiplier: 1 }];
+  const split = design("clip scale_by_adam scale_by_learning_rate", [], groups);
+  const own = giveChain(split, 0, true, at("scale_by_learning_rate"));
+  assert.deepEqual(Object.keys(own.tracks), ["head/scale_by_learning_rate.learning_rate"]);
+  assert.deepEqual(giveChain(split, 0, true, at()).tracks, {});
+});
+
+test("a group is given by paths, by kinds, or by a mask that only Python can show", () => {
+  assert.deepEqual(matchOf({ name: "a", paths: ["x/*", "y"] }), ["paths", "x/*, y"]);
+  assert.deepEqual(matchOf({ name: "a", kinds: ["bias"] }), ["kinds", "bias"]);
+  assert.deepEqual(matchOf({ name: "a", kinds: [] }), ["kinds", ""]);
+  assert.deepEqual(matchOf({ name: "a", mask: KEPT }), ["mask", null]);
+});
+
+test("the curve of the main chain that is no track is its learning rate, at its default too", () => {
+  const known = createDeclarations();
+  const told = (/** @type {string} */ link, /** @type {string[]} */ ...names) => [
+    {
+      link,
+      label: link,
+      hyperparameters: names.map(
+        (name) => /** @type {any} */ ({ name, value: 1, scheduled: true, default: false }),
+      ),
+    },
+  ];
+  known.learn(
+    told("polyak_sgd", "scaling", "max_learning_rate"),
+    [linkOf("polyak_sgd")],
+    ["polyak_sgd.scaling"],
+  );
+  known.learn(told("sgd", "momentum"), [linkOf("sgd")]);
+  assert.equal(known.rate("polyak_sgd"), "max_learning_rate");
+  assert.equal(known.rate("sgd"), undefined, "that of a group is a track");
+  assert.equal(known.value(linkOf("polyak_sgd"), "max_learning_rate"), 1);
 });
 
 const links = [
@@ -224,7 +268,7 @@ test("a link in words: what is at its default is left out, a single number needs
   const mode = (/** @type {string} */ name) => modes[name] ?? "number";
   const words = () => summary(known.told(node, mode), (name) => known.value(node, name), mode);
   assert.match(words(), /b1 0\.9/, "before Python has said what the default is");
-  known.learn([
+  const told = [
     {
       link: "adamw",
       label: "adamw",
@@ -235,7 +279,9 @@ test("a link in words: what is at its default is left out, a single number needs
         { name: "mask", value: "set", default: false, live: false },
       ]),
     },
-  ]);
+  ];
+  const { b1: _, ...kept } = node.hyperparameters;
+  known.learn(told, [linkOf("adamw", kept)]);
   assert.equal(words(), "learning_rate = curve · weight_decay 0.01 · mask set");
   modes.b1 = "track";
   assert.equal(words(), "learning_rate = curve · b1 = track · weight_decay 0.01 · mask set");

@@ -104,6 +104,35 @@ test("a refused edit does not stop the newer one that waits", async () => {
   assert.equal(level(commits.node()), 2);
 });
 
+test("undo goes past what was refused, and past what cannot be brought back", async () => {
+  const { commits, sent } = setUp();
+  commits.commit(constant(10, 1));
+  commits.commit(constant(10, 2));
+  sent[0].refuse("no");
+  await settled();
+  sent[1].accept();
+  await settled();
+  commits.undo();
+  assert.equal(level(commits.node()), 0);
+  sent[2].accept();
+  await settled();
+
+  commits.commit(constant(10, 3));
+  commits.commit(constant(10, 4));
+  commits.commit(constant(10, 5));
+  sent[3].accept();
+  await settled();
+  sent[4].accept();
+  await settled();
+  const undone = commits.undo();
+  assert.equal(level(sent[5].state.schedule), 4, "which was never sent");
+  sent[5].refuse("no");
+  assert.equal(await undone, "no");
+  assert.equal(level(commits.node()), 5);
+  commits.undo();
+  assert.equal(level(commits.node()), 3);
+});
+
 test("what Python changes by itself is one undo step", () => {
   const { commits, sent } = setUp();
   commits.adopt(design(2, 5));
@@ -307,4 +336,19 @@ test("the active track stays active under its new name, and others do not take i
   commits.activate(LEARNING_RATE);
   commits.undo();
   assert.equal(commits.active(), LEARNING_RATE);
+});
+
+test("the active track is followed through an exchange of names, Python's words and undo", async () => {
+  const { commits, sent } = setUp({ "a.x": 1, "a_2.x": 2 }, adamw());
+  commits.activate("a_2.x");
+  const { "a.x": first, "a_2.x": second } = commits.state().tracks;
+  const chain = adamw({ moved: true });
+  commits.commitAll({ ...commits.state(), chain, tracks: { "a.x": second, "a_2.x": first } });
+  assert.equal(commits.active(), "a.x");
+  sent[0].accept(2);
+  await settled();
+  commits.adopt(design(2, 0, { "whole/a.x": 2, "whole/a_2.x": 1 }, chain));
+  assert.equal(commits.active(), "whole/a.x");
+  commits.undo();
+  assert.equal(commits.active(), "a_2.x");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { begin, push, redo, replacePresent, undo } from "../../js/schedule/history.js";
+import { begin, forget, push, redo, replacePresent, undo } from "../../js/schedule/history.js";
 
 test("undo and redo walk through what was pushed", () => {
   const full = push(push(begin("a"), "b"), "c");
@@ -24,6 +24,14 @@ test("another form of the present is no step of its own", () => {
   assert.equal(history.present, "B");
   assert.equal(undo(history).present, "a");
   assert.equal(redo(undo(history)).present, "B");
+});
+
+test("a step that led nowhere is on no way back or forth", () => {
+  const full = push(push(push(begin("a"), "b"), "c"), "d");
+  assert.equal(undo(forget(full, "c")).present, "b");
+  const undone = forget(undo(undo(undo(full))), "c");
+  assert.equal(redo(redo(undone)).present, "d");
+  assert.deepEqual(forget(full, "d"), full);
 });
 
 test("the oldest steps are forgotten after two hundred", () => {
