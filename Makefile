@@ -14,7 +14,7 @@ BROWSER ?=
 help:
 	@echo "make demo     open JupyterLab on notebooks/quickstart.ipynb (BROWSER=none: print its address)"
 	@echo "make test     install what tests need, Chromium included, and run every check and test"
-	@echo "make quick    the tests without those that start a browser or a kernel"
+	@echo "make quick    the tests without those that start a browser or a kernel, or install versions"
 	@echo "make check    linters, type checkers and import rules only"
 	@echo "make format   let the formatters rewrite what they can"
 	@echo "make notebooks  run the notebooks again and keep their outputs"
@@ -54,7 +54,7 @@ test: check bundle js-test chromium
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test
-	$(BIN)/python -m pytest -m "not browser and not kernel"
+	$(BIN)/python -m pytest -m "not browser and not kernel and not versions"
 
 .PHONY: check
 check: $(STAMPS)/dev $(STAMPS)/node

@@ -59,10 +59,11 @@ export function createChain({ design, links, state, change, bend, show, announce
     known,
     links,
     groupOf(link) {
-      const { category } = known.of(link) ?? {};
+      const offered = links.find(({ name }) => name === link);
+      const category = known.of(link)?.category ?? offered?.category;
       return category === "optimizer" || category === "free"
         ? "Optimizers"
-        : (links.find(({ name }) => name === link)?.group ?? "");
+        : (offered?.group ?? "");
     },
     rateOf(link) {
       const usual = isOptimizer(editor.groupOf(link.link)) ? LEARNING_RATE : null;

@@ -9,6 +9,7 @@ import { isOptimizer } from "./chain_node.js";
  * @typedef {object} LinkDeclaration
  * @property {string} name
  * @property {string} help
+ * @property {string} category
  * @property {string} group
  * @property {Record<string, unknown>} hyperparameters those that Optax requires, to begin with
  */

@@ -176,7 +176,7 @@ ADAPTIVE = (
         "sharpness_aware_rate",
         (
             _number(
-                "sigma", 1.0, "1 goes to the minimum along the update, 2 to the edge", low_open=True
+                "sigma", 0.1, "1 goes to the minimum along the update, 2 to the edge", low_open=True
             ),
             _decay("ema_decay", 0.9, "decay rate of the means of slope and curvature"),
             _integer("every", 1, "steps from one measurement to the next", low=1),

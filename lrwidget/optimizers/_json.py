@@ -141,8 +141,8 @@ def _link(where: str, node: Any, kept: Kept | None) -> Link:
         )
     try:
         if kept is not None and "kept" in node:
-            made: Link = kept("link", node["kept"])
-            return made.replace(**_values(where, made.name, values, kept))
+            custom_one: Declaration = kept("link", node["kept"])
+            return Link(custom_one, **_values(where, custom_one.name, values, kept))
         _refuse_objects(declaration(node["link"]), values)
         read = _values(where, node["link"], values, kept)
         return Link(node["link"], **read)

@@ -42,6 +42,13 @@ _ON_GRADIENTS = (
     "zero_nans",
 )
 _DECAYS = ("weight_decay", "weight_decay_rate")
+# Their states have flags.
+_WITH_FLAGS = (
+    "apply_if_finite",
+    "optimistic_adam_v2",
+    "optimistic_gradient_descent",
+    "scale_by_optimistic_gradient",
+)
 # What it makes of an array depends on the array's shape, or on its norm.
 _BY_ARRAY = (
     "adafactor",
@@ -114,8 +121,12 @@ _UPHILL = (
     "it uphill again: make it positive."
 )
 _FLAGS = (
-    "sam makes numbers of the flags that apply_if_finite keeps, and the step is traced twice: put "
-    "apply_if_finite before sam."
+    "sam makes numbers of the flags that {name} keeps, and the step is traced twice in plain "
+    "Optax: put apply_if_finite before sam, or use another optimizer."
+)
+_RESET = (
+    "with reset_state, lookahead begins the count of {name}'s schedules anew at each meeting in "
+    "plain Optax, while the trainer follows the curve as it is drawn: set it to False."
 )
 _FLAT = (
     "flatten leaves one vector, while {name} looks at every array, unit or axis by itself: it does "
@@ -219,8 +230,13 @@ def _within(links: Labelled) -> Found:
     for around, told in (("sam", _FLAGS), ("flatten", _FLAT)):
         inner = links[names.index(around) + 1 :] if around in names else []
         for label, link in inner:
-            if link.name in (_BY_ARRAY if around == "flatten" else ("apply_if_finite",)):
+            if link.name in (_BY_ARRAY if around == "flatten" else _WITH_FLAGS):
                 yield label, told.format(name=link.name)
+    for i, (label, link) in enumerate(links):
+        if link.name == "lookahead" and link["reset_state"]:
+            for _, each in links[i + 1 :]:
+                if any(isinstance(value, Schedule) for value in each.live().values()):
+                    yield label, _RESET.format(name=each.name)
 
 
 def _groups(chain: Chain) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lrwidget.optimizers import Chain, Link
+from lrwidget.optimizers import Chain
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
 from lrwidget.optimizers._declared import BUILT_IN
 from lrwidget.optimizers._json import from_node, to_node
@@ -63,8 +63,7 @@ class Keepsakes:
                 f"kept must be the number of what this widget has had as {place}: one of "
                 f"{', '.join(map(str, here)) or 'none'}, got {number!r:.80}"
             )
-        thing = self._things[number][1]
-        return Link(thing) if place == "link" else thing
+        return self._things[number][1]
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -73,6 +72,7 @@ def catalogue() -> list[dict[str, Any]]:
         {
             "name": name,
             "help": declared.help,
+            "category": declared.category,
             "group": _TITLES[declared.category] if name in _OURS else _PLUG_INS,
             "hyperparameters": _first(declared),
         }

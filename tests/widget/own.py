@@ -14,3 +14,8 @@ def a_mask(params):
 def own_optimizer(learning_rate, strength=0.5):
     """Return an optimizer with two numbers."""
     return optax.chain(optax.scale(strength), optax.sgd(learning_rate))
+
+
+def without_default(learning_rate):
+    """Return an optimizer that must be told its rate."""
+    return optax.sgd(learning_rate)

@@ -14,7 +14,7 @@ from lrwidget.optimizers import Declaration, Group, Hyperparameter
 from lrwidget.optimizers._registry import declaration
 from lrwidget.widget import LRWidget, ScheduleDesigner, _chain_node
 from lrwidget.widget._chain_node import catalogue
-from tests.widget.own import a_mask, own_optimizer
+from tests.widget.own import a_mask, own_optimizer, without_default
 from tests.widget.page import Page, decoded_delta
 
 COSINE = schedules.preset("cosine", peak_value=3e-3, steps=500)
@@ -156,7 +156,7 @@ def test_what_is_known_to_be_wrong_is_said():
 def test_every_link_of_the_palette_can_be_taken(link):
     """Alone where it has a learning rate, else with an optimizer behind it."""
     page = opened(COSINE)
-    assert set(link) == {"name", "help", "group", "hyperparameters"}
+    assert set(link) == {"name", "help", "category", "group", "hyperparameters"}
     node = {"link": link["name"], "hyperparameters": link["hyperparameters"]}
     json.dumps(node, allow_nan=False)
     declared = declaration(link["name"])
@@ -211,6 +211,7 @@ def test_plug_ins_have_a_place_of_their_own_if_json_can_begin_them(monkeypatch):
         {
             "name": "mine",
             "help": "theirs",
+            "category": "optimizer",
             "group": "Plug-ins",
             "hyperparameters": {"learning_rate": 0.1, "betas": [0.9, 0.99]},
         }
@@ -339,16 +340,25 @@ def test_a_mask_is_a_number_to_the_page_and_comes_back():
     assert shown(page)["chain_node"] == node
 
 
+def test_a_custom_link_whose_rate_has_no_default_is_edited_and_moved():
+    chain = Chain.of(optimizers.custom(without_default, learning_rate=0.1))
+    page = opened(COSINE, chain=chain)
+    [link] = shown(page)["chain_node"]["links"]
+    resend(page, {"links": [{"link": "clip", "hyperparameters": {"max_delta": 1}}, link]})
+    assert [each.name for each in page.widget.chain.links] == ["clip", "without_default"]
+    assert page.widget.chain.learning_rate == COSINE
+
+
 def test_a_custom_link_is_data_like_any_other():
     chain = Chain.of(optimizers.custom(own_optimizer, learning_rate=0.1))
     page = opened(COSINE, chain=chain)
     [link] = shown(page)["chain_node"]["links"]
     assert link == {
         "link": "own_optimizer",
-        "hyperparameters": {},
+        "hyperparameters": {"learning_rate": 0.1},
         "kept": 0,
     }
-    link = {**link, "hyperparameters": {"strength": 0.25}}
+    link = {**link, "hyperparameters": {"learning_rate": 0.1, "strength": 0.25}}
     resend(page, {"links": [{"link": "clip", "hyperparameters": {"max_delta": 1}}, link]})
     assert page.widget.chain.value("strength") == 0.25
     assert page.widget.chain.value("own_optimizer.learning_rate") == COSINE
@@ -409,7 +419,7 @@ REFUSED = {
     "a number that is text": (of(adamw(b1="0.9")), "b1 must be a finite number"),
     "a number that is true": (of(adamw(b1=True)), "b1 must be a finite number"),
     "a flag that is a number": (of(adamw(nesterov=1)), "nesterov must be True or False"),
-    "a mask that is text": (of(adamw(mask="all")), "mask must be None"),
+    "a mask that is text": (of(adamw(mask="all")), "mask must be null"),
     "a curve within": (of(adamw(b1={"schedule": RISE.to_node()})), "its curve is one of tracks"),
     "a chain within": (of(adamw(mask={"chain": of(SGD)})), "got one"),
     "a required number left out": (of({"link": "sgd", "hyperparameters": {}}), "learning_rate"),

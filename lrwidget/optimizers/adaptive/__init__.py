@@ -6,6 +6,8 @@ default arguments: it starts from any rate, and costs a forward pass every sixte
 one step ahead and no further: where a loss must be left flat and noisy for long before it falls, it
 lowers the rate too early.
 
+Several may follow one another, the guard last: it must see the updates as they are applied.
+
 =========================  ================================================  =====================
 transformation             by what the rate is set                           ``update`` needs
 =========================  ================================================  =====================

@@ -24,7 +24,7 @@ class SharpnessAwareRateState(NamedTuple):
 
 
 def sharpness_aware_rate(
-    sigma: Any = 1.0,
+    sigma: Any = 0.1,
     ema_decay: Any = 0.9,
     every: Any = 1,
     eps: Any = 1e-12,
@@ -56,7 +56,7 @@ def sharpness_aware_rate(
     ----------
     sigma
         :math:`\sigma > 0`. The paper finds 2 best where a batch is the whole data, and less where
-        it is small; there 2 can diverge, above all with momentum or Adam.
+        it is small. With small batches and momentum or Adam 0.3 can diverge; hence the default.
     ema_decay
         Decay rate in [0, 1) of the running means of :math:`n` and :math:`d`.
     every
