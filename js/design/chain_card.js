@@ -49,6 +49,7 @@ export function createCard(editor, where, { address, move, remove, press, toggle
       signal,
       on: { click: toggle, keydown: onDelete },
     },
+    h("span", { class: "lrw-arrow", "aria-hidden": "true" }, "▸"),
     h("span", { class: "lrw-link-label" }, label),
     " ",
     words,

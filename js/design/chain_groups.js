@@ -72,9 +72,16 @@ export function createGroups(editor, signal) {
     editor.fail(await answer);
   }
 
+  const order = h(
+    "span",
+    { class: "lrw-note" },
+    "A parameter belongs to the first that it matches.",
+  );
+
   return {
-    element: h("div", { class: "lrw-chain-groups" }, list, add),
+    element: h("div", { class: "lrw-chain-groups" }, list, h("div", {}, add, " ", order)),
     update() {
+      order.hidden = groups().length < 2;
       const focused = focusedIn(list);
       const [before, now] = [rows.map((row) => row.group()), groups().map(({ name }) => name)];
       if (before.length !== now.length) {
