@@ -48,13 +48,17 @@ $(NOTIFICATIONS):
 
 # ------------------------------------------------------------------------------ checks and tests
 
+# Tests that start programs of their own, and want both cores to themselves.
+ALONE := (browser or kernel or versions)
+
 .PHONY: test
 test: check bundle js-test chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not $(ALONE)"
+	$(BIN)/python -m pytest -m "$(ALONE)"
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test
-	$(BIN)/python -m pytest -m "not browser and not kernel and not versions"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not $(ALONE)"
 
 .PHONY: check
 check: $(STAMPS)/dev $(STAMPS)/node
@@ -148,6 +152,8 @@ bench: $(STAMPS)/dev bundle chromium
 	$(BIN)/python benchmarks/canvas.py $(QUICK)
 	$(BIN)/python benchmarks/loop.py $(QUICK)
 	$(BIN)/python benchmarks/sweep.py $(QUICK)
+	$(BIN)/python benchmarks/live.py $(QUICK)
+	$(BIN)/python benchmarks/adaptive.py $(QUICK)
 
 # STATES="gallery error" takes only those.
 .PHONY: screenshots

@@ -79,7 +79,12 @@ export function createGroups(editor, signal) {
   );
 
   return {
-    element: h("div", { class: "lrw-chain-groups" }, list, h("div", {}, add, " ", order)),
+    element: h(
+      "div",
+      { class: "lrw-chain-groups" },
+      list,
+      h("div", { class: "lrw-group-add" }, add, " ", order),
+    ),
     update() {
       order.hidden = groups().length < 2;
       const focused = focusedIn(list);
