@@ -15,6 +15,11 @@ def bare(address: str) -> str:
     return address.rpartition(".")[2]
 
 
+def group_of(label: str) -> str:
+    """Return the group that a link's label belongs to."""
+    return label.rpartition("/")[0] or ALL
+
+
 def named(known: Iterable[str], name: str, group: str) -> list[str]:
     """Return the addresses in a group that `name` may mean, full or bare."""
     prefix = "" if group == ALL else f"{group}/"

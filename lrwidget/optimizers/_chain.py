@@ -185,9 +185,13 @@ class Chain:
     @property
     def rate(self) -> str | None:
         """The address of the learning rate of all parameters; None if there is not just one."""
+        return self.rate_in(ALL)
+
+    def rate_in(self, group: str) -> str | None:
+        """Return the address of the learning rate in one group; None if there is not just one."""
         rates = [
             f"{label}.{link.declaration.rate}"
-            for label, link in self.labelled_in(ALL)
+            for label, link in self.labelled_in(group)
             if link.declaration.rate in link.live()
         ]
         return rates[0] if len(rates) == 1 else None
@@ -284,7 +288,7 @@ class Chain:
     @property
     def needs(self) -> frozenset[str]:
         """The keywords that ``update`` needs beside the parameters, such as ``value``."""
-        return frozenset(need for _, link in self.labelled() for need in link.declaration.needs)
+        return frozenset(need for _, link in self.labelled() for need in link.needs)
 
     def reports(self) -> tuple[str, ...]:
         """Return what the links' states tell at each step, as addresses ``"prodigy.estim_lr"``."""
@@ -294,11 +298,29 @@ class Chain:
             for name in link.declaration.reports
         )
 
-    def warnings(self) -> list[ChainWarning]:
-        """Return what is known to be wrong with this combination of links, with the reasons."""
+    def warnings(self, params: Any = None) -> list[ChainWarning]:
+        """Return what is known to be wrong with this combination of links, with the reasons.
+
+        Parameters
+        ----------
+        params
+            With the parameters that are trained, groups that none of them belongs to are named too.
+        """
         from lrwidget.optimizers._warnings import warnings_of
 
-        return warnings_of(self)
+        return warnings_of(self, {} if params is None else self.members(params))
+
+    def members(self, params: Any) -> dict[str, tuple[str, ...]]:
+        """Return the paths of each group's parameters, those of the rest under ``"all"``.
+
+        Parameters
+        ----------
+        params
+            The parameters: a pytree of arrays, or the state of an `nnx.Module`.
+        """
+        from lrwidget.optimizers._labels import members
+
+        return members(self.groups, params)
 
     def eval_params(self, opt_state: Any, params: Any) -> Any:
         """Return the parameters to evaluate with; mostly those that are trained.

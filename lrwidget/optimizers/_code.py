@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lrwidget.optimizers._addresses import group_of
 from lrwidget.optimizers._assembly import Around, Nest, Split, Step, assembly
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
 from lrwidget.optimizers._group_code import add_groups
@@ -38,7 +39,8 @@ def write_live(chain: Chain, name: str, *, hold: bool = False) -> str:
     for key, value in values.items():
         if isinstance(value, Schedule):
             source.schedule(value, key, hold=hold)
-    writer = _Writer(source, chain, dict(zip(injected, keys, strict=True)), live=True)
+    words = dict(zip(injected, keys, strict=True))
+    writer = _Writer(source, chain, words, live=True, hold=hold)
     expression = writer.sequence(assembly(chain))
     source.imports |= {"import functools", "import optax", "import jax.numpy as jnp"}
     factory = f"make_{name}"
@@ -70,7 +72,7 @@ def add_chain(source: Source, chain: Chain, name: str, *, hold: bool = False) ->
     _check_name(name, words.values())
     for address, word in words.items():
         source.schedule(chain.value(address), word, hold=hold)
-    writer = _Writer(source, chain, words, live=False)
+    writer = _Writer(source, chain, words, live=False, hold=hold)
     _assign(source, name, writer.sequence(assembly(chain)), comment=_use(chain, name))
 
 
@@ -135,14 +137,18 @@ class _Writer:
     """Writes expressions.
 
     `words` are the names, by address, of what is not a plain number: of schedules, or where the
-    text is `live` of the arguments that are injected.
+    text is `live` of the arguments that are injected. `hold` is for schedules of chains that are
+    arguments themselves.
     """
 
-    def __init__(self, source: Source, chain: Chain, words: Mapping[str, str], *, live: bool):
+    def __init__(
+        self, source: Source, chain: Chain, words: Mapping[str, str], *, live: bool, hold: bool
+    ):
         self._source = source
         self._chain = chain
         self._words = words
         self._live = live
+        self._hold = hold
         self._groups: dict[tuple[str, ...], str] = {}
 
     def sequence(self, nest: Nest) -> str:
@@ -166,7 +172,11 @@ class _Writer:
     def _split(self, ways: Mapping[str, Nest]) -> str:
         key = tuple(ways)
         if key not in self._groups:
-            name = "groups" if not self._groups else "multiplied_groups"
+            name = first = "groups" if not self._groups else "multiplied_groups"
+            number = 1
+            while self._source.has(name):  # of a chain that is an argument, or around one
+                number += 1
+                name = f"{first}_{number}"
             self._groups[key] = add_groups(self._source, self._chain.groups, ways, name)
         written = ", ".join(f'"{name}": {self.sequence(way)}' for name, way in ways.items())
         return f"optax.partition({{{written}}}, {self._groups[key]})"
@@ -178,9 +188,9 @@ class _Writer:
         for h in declared.hyperparameters:
             address, value = f"{label}.{h.name}", link[h.name]
             if h.name in following:
-                if self._chain.rate is not None:
-                    rate = self._chain.value(self._chain.rate)
-                    arguments[h.name] = self._number(self._chain.rate, rate, every, h)
+                rate = self._chain.rate_in(group_of(label))
+                if rate is not None:
+                    arguments[h.name] = self._number(rate, self._chain.value(rate), every, h)
             elif address in self._words:
                 arguments[h.name] = self._number(address, value, every, h)
             elif _shown(h, value):
@@ -233,15 +243,24 @@ class _Writer:
             case "numbers":
                 return f"({', '.join(map(number, value))})"
             case "chain" if value is not None:
-                # Its numbers are fixed: none of them is a word.
-                inner = _Writer(self._source, value, {}, live=True)
-                return inner.sequence(assembly(value))
+                return self._inner(where, value)
             case _ if value is None or isinstance(value, bool):
                 return repr(value)
             case _ if isinstance(value, str):
                 return f'"{value}"'
             case _:
                 return importable(self._source, where, value)
+
+    def _inner(self, where: str, chain: Chain) -> str:
+        """Return a chain that is an argument: nothing in it is live, its schedules are its own."""
+        before = where.replace("/", "_").replace(".", "_")
+        scheduled = [a for a in chain.addresses() if isinstance(chain.value(a), Schedule)]
+        keys = chain.injection(scheduled).keys
+        words = {a: f"{before}_{key}" for a, key in zip(scheduled, keys, strict=True)}
+        for address, word in words.items():
+            self._source.schedule(chain.value(address), word, hold=self._hold)
+        writer = _Writer(self._source, chain, words, live=False, hold=self._hold)
+        return writer.sequence(assembly(chain))
 
 
 def importable(source: Source, where: str, value: Any) -> str:

@@ -51,8 +51,9 @@ class Group:
         a whole beginning (``"layers/0"``) takes all below it.
     kinds
         Words of ``kernel``, ``bias``, ``norm``, ``embedding``: a parameter is ``norm`` where its
-        path says so or it is called scale, gamma or beta; ``embedding`` likewise; else ``kernel``
-        with two axes or more, and ``bias`` with fewer.
+        path says so or it is called scale, gamma or beta; ``embedding`` likewise; else ``bias``
+        where it is called so (attention has some with two axes) or has fewer than two axes; and
+        ``kernel``.
     mask
         A function of the parameters that returns a pytree of bools, or that pytree.
 

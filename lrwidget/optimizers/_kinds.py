@@ -8,4 +8,4 @@ def kind_of(path, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
         return "norm"
     if name == "embedding" or any("embed" in parent for parent in parents):
         return "embedding"
-    return "kernel" if len(shape) >= 2 else "bias"
+    return "bias" if name == "bias" or len(shape) < 2 else "kernel"

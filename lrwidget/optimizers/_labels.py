@@ -30,6 +30,15 @@ def labeller(groups: Sequence[Group], ways: Collection[str]) -> Callable[[PyTree
     return labels
 
 
+def members(groups: Sequence[Group], params: PyTree) -> dict[str, tuple[str, ...]]:
+    """Return the paths of each group's parameters, those of the rest under ``"all"``."""
+    labels = labeller(groups, [group.name for group in groups])(params)
+    found: dict[str, list[str]] = {name: [] for name in (*(g.name for g in groups), ALL)}
+    for keys, name in jax.tree.leaves_with_path(labels):
+        found[name].append(path_of(keys))
+    return {name: tuple(paths) for name, paths in found.items()}
+
+
 def path_of(keys: Any) -> str:
     """Return a parameter's path, ``"layers/0/kernel"``."""
     # NNX keeps the array of a Variable one level further down.

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget.optimizers._declaration import Declaration
+from lrwidget.optimizers._declaration import Declaration, Need
 from lrwidget.optimizers._registry import declaration as find_declaration
 from lrwidget.schedules import Schedule
+
+# What is not read by a link with a `monitor`. A line search would refuse to be given it.
+_NOT_JUDGED = {"train": "valid_value", "valid": "value"}
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -66,6 +69,12 @@ class Link:
 
     def __getitem__(self, hyperparameter: str) -> Any:
         return self.hyperparameters[hyperparameter]
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The keywords that its ``update`` needs: of two losses only the one that it judges."""
+        not_judged = _NOT_JUDGED.get(str(self.hyperparameters.get("monitor")))
+        return frozenset(need for need in self.declaration.needs if need != not_judged)
 
     def live(self) -> dict[str, float | Schedule]:
         """Return the hyperparameters that may change while training: numbers and schedules."""

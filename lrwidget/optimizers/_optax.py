@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrwidget.optimizers._addresses import group_of
 from lrwidget.optimizers._assembly import Around, Nest, Split, Step, assembly
 from lrwidget.optimizers._decay import Decay
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
@@ -75,7 +76,7 @@ class _Builder:
         for h in declared.hyperparameters:
             value = values[h.name]
             if h.name in following:
-                arguments[h.name] = self._followed(h, every)
+                arguments[h.name] = self._followed(label, h, every)
             elif not (h.name in not_taken and value is h.default):
                 arguments[h.name] = _argument(value, every, h.first_count)
         injected = [name for name in link.injected() if name not in live]
@@ -99,9 +100,9 @@ class _Builder:
             transformation = reporting(transformation, label, declared.reports)
         return transformation
 
-    def _followed(self, h: Hyperparameter, every: int) -> Any:
-        """Return the chain's learning rate for a link that follows it; None without one."""
-        address = self._chain.rate
+    def _followed(self, label: str, h: Hyperparameter, every: int) -> Any:
+        """Return its chain's learning rate for a link that follows it; None without one."""
+        address = self._chain.rate_in(group_of(label))
         if address is None:
             return None
         label, _, name = address.rpartition(".")
@@ -202,9 +203,10 @@ def build_live(chain: Chain, injection: Injection) -> optax.GradientTransformati
 
 def evaluated(chain: Chain, opt_state: Any, params: Any) -> Any:
     """Return the parameters to evaluate with; see `Chain.eval_params`."""
-    wanted = [link.declaration.evaluate for _, link in chain.labelled()]
-    for name in reversed([name for name in wanted if name]):
-        params = find_evaluations()[name](opt_state, params)
+    for _, link in chain.labelled():
+        if link.declaration.evaluate:
+            # What lies within has its own from the outermost, whose parameters the loop trains.
+            return find_evaluations()[link.declaration.evaluate](opt_state, params)
     return params
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lrwidget.optimizers._groups import ALL
@@ -74,9 +74,17 @@ _BY_ARRAY = (
 )
 
 
-def warnings_of(chain: Chain) -> list[ChainWarning]:
-    """Return the warnings about a chain, in the order of its links."""
+def warnings_of(
+    chain: Chain, members: Mapping[str, tuple[str, ...]] | None = None
+) -> list[ChainWarning]:
+    """Return the warnings about a chain, in the order of its links; see `Chain.members`."""
+    members = members or {}
     found: list[ChainWarning] = []
+    for each in chain.groups:
+        if members and not members[each.name]:
+            paths = [path for inside in members.values() for path in inside]
+            shown = ", ".join(paths[:_SHOWN]) + (", …" if len(paths) > _SHOWN else "")
+            found.append(ChainWarning("", _EMPTY.format(name=each.name, paths=shown)))
     for group in (ALL, *(g.name for g in chain.groups if g.own)):
         links = list(chain.labelled_in(group))
         for rule in _RULES:
@@ -86,6 +94,12 @@ def warnings_of(chain: Chain) -> list[ChainWarning]:
     return sorted(found, key=lambda w: order.index(w.label) if w.label in order else -1)
 
 
+# So many paths are named where none matches.
+_SHOWN = 6
+_EMPTY = (
+    "no parameter belongs to the group {name}, which so does nothing: none matches it, or groups "
+    "before it take them all. The parameters are {paths}."
+)
 _DECAY_AFTER_RATE = (
     "weight decay after the learning rate: the update has its sign and its size by now, so that "
     "weights would grow by their whole share at each step. Put it before the optimizer, or use one "
@@ -109,6 +123,10 @@ _ONE = (
 _VALIDATION = (
     "{name} waits for validation losses: the task needs validation data, and a loop of your own "
     "passes valid_value= to update, NaN where there is no new one."
+)
+_SKIPPED = (
+    "{around} asks {name} only at the last batch of each update, and the newest validation loss "
+    "may come at none of these: judge the training loss (monitor='train')."
 )
 _BEFORE_OPTIMIZER = "{name} scales the step that the optimizer takes: put it after the optimizer."
 _TWICE = "weights decay here and in {first}: keep one of the two."
@@ -204,6 +222,9 @@ def _loss(links: Labelled) -> Found:
     for label, link in links:
         if link.hyperparameters.get("monitor") == "valid":
             yield label, _VALIDATION.format(name=link.name)
+            for _, around in links[: [at for at, _ in links].index(label)]:
+                if around.declaration.every and around[around.declaration.every] > 1:
+                    yield label, _SKIPPED.format(around=around.name, name=link.name)
         if link.name == "apply_if_finite" and link["max_consecutive_errors"] == 0:
             yield label, _LIMIT
 

@@ -53,6 +53,27 @@ def _warn_of_another_length(chain: Chain, steps: int) -> None:
             warnings.warn(f"{chain.short(address)}: {said}", ScheduleLengthWarning, stacklevel=4)
 
 
+def warn_of_empty_groups(task: Task, chain: Chain) -> None:
+    """Warn of groups that none of the task's parameters belongs to."""
+    if chain.groups:
+        usual = chain.warnings()
+        for each in chain.warnings(task.initial[0]):
+            if each not in usual:
+                warnings.warn(each.text, UserWarning, stacklevel=3)
+
+
+def check_validation(task: Task, chain: Chain) -> None:
+    """Raise a ValueError if the chain waits for validation losses that the task does not have."""
+    if "valid_value" not in chain.needs or (task.validates and "loss" in task.evaluator.names):
+        return
+    names = [link.name for _, link in chain.labelled() if "valid_value" in link.needs]
+    has = "an eval_fn that returns no 'loss'" if task.validates else "no validation data"
+    raise ValueError(
+        f"{' and '.join(names)} must judge a loss that there is, got monitor='valid' for a task "
+        f"with {has}: give the task that, or take monitor='train'"
+    )
+
+
 def validation_interval(task: Task, steps: int, valid_every: int | None) -> int | None:
     """Return the steps between validation passes, None for none, or raise a ValueError."""
     if valid_every is not None:

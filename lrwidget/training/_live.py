@@ -62,7 +62,8 @@ class LiveControl(LiveRuns):
     steps
         Length of the run; default the longest schedule of the chain.
     live
-        Addresses of the hyperparameters that can change; default all. Those left out are compiled
+        Addresses of the hyperparameters that can change; default all but numbers below zero, such
+        as that of ``scale(-1e-3)``, since no schedule goes below. Those left out are compiled
         in as the numbers that they are.
     pace
         Most steps a second, > 0; None for no limit.

@@ -14,7 +14,7 @@ from lrwidget.training._commands import Stop, check_pace
 from lrwidget.training._edits import Edits
 from lrwidget.training._live_loop import LiveLoop
 from lrwidget.training._live_run import LiveRecord, LiveRun
-from lrwidget.training._plan import Plans
+from lrwidget.training._plan import Plans, live_addresses
 from lrwidget.training._steered import ENDED
 
 
@@ -37,7 +37,7 @@ class LiveRuns(LiveRecord):
     ):
         self._next = (chain_of(chain), live_length(chain_of(chain), steps))
         self.chain = self._next[0]
-        self.addresses = self.chain.live_addresses(live)
+        self.addresses = live_addresses(self.chain, live)
         self._injection = self.chain.injection(self.addresses)
         self._all_live = live is None
         self._subscriptions = []
@@ -160,7 +160,8 @@ class LiveRuns(LiveRecord):
         self._next = (chain, self._next[1] if steps is None else live_length(chain, steps))
         rebuilt = not self._keeps(chain)
         if rebuilt:
-            self.addresses, self._injection = chain.addresses(), chain.injection()
+            self.addresses = live_addresses(chain, None)
+            self._injection = chain.injection(self.addresses)
         if rebuilt or (self.state == "idle" and not self.journal):
             self._renew()
 
@@ -175,9 +176,11 @@ class LiveRuns(LiveRecord):
 
     def _keeps(self, chain: Chain) -> bool:
         # What is not live is compiled in, numbers and schedules too.
+        if chain.structure() != self.chain.structure():
+            return False
         fixed = [a for a in self.chain.addresses() if a not in self.addresses]
-        return chain.structure() == self.chain.structure() and all(
-            chain.value(address) == self.chain.value(address) for address in fixed
+        return all(chain.value(a) == self.chain.value(a) for a in fixed) and (
+            set(self.addresses) <= set(live_addresses(chain, None))
         )
 
     def _announce(self) -> None:

@@ -121,7 +121,13 @@ class Plans:
                 self._chain.replace(**{address: value})
                 wanted[address] = value.shifted(step) if from_now else value
             else:
-                wanted[address] = self._chain.hyperparameter(address).check(text, value)
+                number: float = self._chain.hyperparameter(address).check(text, value)
+                if _is_below_zero(number):
+                    raise ValueError(
+                        f"{text} must be >= 0 in a run, whose schedules do not go below, got "
+                        f"{number}"
+                    )
+                wanted[address] = number
         return [self._apply(step, address, value) for address, value in wanted.items()]
 
     def scale(self, step: int, factors: Mapping[str, float]) -> list[Change]:
@@ -158,9 +164,7 @@ class Plans:
     def cool_down(self, step: int, steps: int, end_value: float) -> list[Change]:
         """Ramp every learning rate from where it is straight to `end_value` over `steps` steps."""
         called = {f"{label}.{link.declaration.rate}" for label, link in self._chain.labelled()}
-        rates = [
-            a for a in self.addresses if a in called or a.rpartition(".")[2] == "learning_rate"
-        ]
+        rates = [a for a in self.addresses if a in called or a.endswith("learning_rate")]
         if not rates:
             raise ValueError("cooldown needs a live learning_rate, and this run has none")
         changes = []
@@ -189,6 +193,44 @@ class Plans:
         track = self._tracks[address]
         track.record(step)
         return Change(address=address, before=before, after=track.applied)
+
+
+def live_addresses(chain: Chain, live: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the full addresses of what can change in a run, in the chain's order.
+
+    Parameters
+    ----------
+    chain
+        How the run trains.
+    live
+        Addresses; None for all but numbers below zero, such as that of ``scale(-1e-3)``, since no
+        schedule goes below.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an address is unknown or a number below zero, or a schedule is left out.
+    """
+    if isinstance(live, str):
+        raise TypeError(f"live must be a sequence of addresses, got the text {live!r}")
+    chosen = chain.live_addresses(live)
+    below = [a for a in chosen if _is_below_zero(chain.value(a))]
+    if live is not None and below:
+        raise ValueError(
+            f"live must leave out numbers below zero, since no schedule goes below, and "
+            f"{below[0]} is {chain.value(below[0])}"
+        )
+    for address in chain.addresses():
+        if address not in chosen and isinstance(chain.value(address), Schedule):
+            raise ValueError(
+                f"live must name every scheduled hyperparameter, and {address} is scheduled; got "
+                f"{', '.join(chosen) or 'none'}"
+            )
+    return tuple(address for address in chosen if address not in below)
+
+
+def _is_below_zero(value: float | Schedule) -> bool:
+    return not isinstance(value, Schedule) and value < 0.0
 
 
 def as_schedule(value: float | Schedule) -> Schedule:

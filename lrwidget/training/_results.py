@@ -53,6 +53,9 @@ class Results(Record):
 
         For NNX the very object that the task was made of, brought up to date; for Linen and
         TrainState a bound module, called as ``t.model(x)``; for a pytree the parameters.
+
+        These are the weights that are trained. With ``schedule_free`` or ``lookahead`` validation
+        is at others: ``t.chain.eval_params(t.opt_state, t.params)``, which are the ones to use.
         """
         adapter = self.task.adapter
         if self._loop.state == "idle" and adapter.kind == "nnx":

@@ -10,7 +10,6 @@ import jax
 
 from lrwidget import _checks
 from lrwidget.optimizers import Chain, chain_of
-from lrwidget.schedules import Schedule
 from lrwidget.training._adapters import Adapter, FirstRun, adapter
 from lrwidget.training._arrays import PyTree, copied
 from lrwidget.training._batches import Source, Stream
@@ -18,6 +17,7 @@ from lrwidget.training._data import source
 from lrwidget.training._evaluation import Evaluator
 from lrwidget.training._functions import UserFunction
 from lrwidget.training._jaxpr import has_convolution
+from lrwidget.training._plan import live_addresses
 from lrwidget.training._randomness import step_root, validation_key
 from lrwidget.training._runner import Dispatch, Runner
 
@@ -245,20 +245,6 @@ class Task:
         )
         _check_carried(state, after)
         return names, has_convolution(jaxpr.jaxpr)
-
-
-def live_addresses(chain: Chain, live: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the full addresses in `live`, in the chain's order; all where it is None."""
-    if isinstance(live, str):
-        raise TypeError(f"live must be a sequence of addresses, got the text {live!r}")
-    chosen = chain.live_addresses(live)
-    for address in chain.addresses():
-        if address not in chosen and isinstance(chain.value(address), Schedule):
-            raise ValueError(
-                f"live must name every scheduled hyperparameter, and {address} is scheduled; got "
-                f"{', '.join(chosen) or 'none'}"
-            )
-    return chosen
 
 
 def _check_carried(before: PyTree, after: PyTree) -> None:

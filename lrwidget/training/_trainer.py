@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
 from lrwidget.optimizers import Chain, chain_of
-from lrwidget.training._arguments import run_length, validation_interval
+from lrwidget.training._arguments import (
+    check_validation,
+    run_length,
+    validation_interval,
+    warn_of_empty_groups,
+)
 from lrwidget.training._arrays import PyTree, copied
 from lrwidget.training._commands import Stop, check_pace
 from lrwidget.training._controls import Controls
@@ -44,7 +49,8 @@ class Trainer(Controls, Results):
     pace
         Most steps a second, > 0; None for no limit.
     live
-        Addresses of the hyperparameters that can change; default all. Those left out are compiled
+        Addresses of the hyperparameters that can change; default all but numbers below zero, such
+        as that of ``scale(-1e-3)``, since no schedule goes below. Those left out are compiled
         in as the numbers that they are: with ``live=["learning_rate"]`` Adam is bit-equal to
         ``optax.adam``, while with all of its constants injected the last bits may differ.
     valid_every
@@ -91,6 +97,8 @@ class Trainer(Controls, Results):
             raise TypeError(f"task must be a Task, got {task!r}")
         self.task = task
         self.chain = chain_of(chain)
+        check_validation(task, self.chain)
+        warn_of_empty_groups(task, self.chain)
         steps = run_length(task, self.chain, steps, epochs)
         pace = check_pace("pace", pace)
         valid_every = validation_interval(task, steps, valid_every)

@@ -207,8 +207,12 @@ class DesignWidget(DesignState):
             "chain": links_shown(chain, base=base),
             "groups": groups_shown(chain, base),
             "chain_node": self._keepsakes.node(base),
-            "chain_warnings": [*said, *map(dataclasses.asdict, chain.warnings())],
+            "chain_warnings": [*said, *map(dataclasses.asdict, chain.warnings(self._parameters()))],
         }
+
+    def _parameters(self) -> Any:
+        """Return the parameters that the chain is for; None where they are not known."""
+        return None
 
     def _code_shown(self) -> dict[str, Any]:
         return {

@@ -120,12 +120,19 @@ def outline(chain: Chain | None) -> dict[str, Any] | None:
     """Return what tells one chain from another: all of it but the number of its learning rate."""
     if chain is None:
         return None
-    node = to_node(chain, keep=lambda _, thing: getattr(thing, "__qualname__", repr(type(thing))))
+    node = to_node(chain, keep=_named)
     label, _, rate = (chain.rate or "").rpartition(".")
     for link, (known, _) in zip(node["links"], chain.labelled_in(ALL), strict=True):
         if known == label:
             link["hyperparameters"].pop(rate, None)
     return node
+
+
+def _named(_: str, thing: Any) -> Any:
+    """Return what tells one object that JSON cannot hold, or an inner chain, from another."""
+    if isinstance(thing, Chain):
+        return to_node(thing, keep=_named)
+    return getattr(thing, "__qualname__", repr(type(thing)))
 
 
 # What is said of an edit until one can be written.

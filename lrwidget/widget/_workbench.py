@@ -232,6 +232,9 @@ class LRWidget(DesignWidget):
         )
         return runs, searches
 
+    def _parameters(self) -> Any:
+        return None if self.task is None else self.task.initial[0]
+
     def _search(self) -> Search | None:
         return None if self._searches is None else self._searches.newest
 

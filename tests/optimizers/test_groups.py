@@ -116,6 +116,13 @@ class TestMatching:
     def test_by_kind(self, kinds, inside):
         assert of([Group("some", multiplier=0.5, kinds=kinds)]) == inside
 
+    def test_the_biases_of_attention_have_two_axes(self):
+        attention = linen.MultiHeadDotProductAttention(num_heads=2)
+        params = attention.init(jax.random.key(0), *[jnp.zeros((3, 4))] * 2)["params"]
+        assert params["query"]["bias"].ndim == 2
+        inside = of([Group("some", multiplier=0.5, kinds=["bias"])], params)
+        assert inside == {f"{name}/bias" for name in ("key", "out", "query", "value")}
+
     def test_by_a_mask_function_a_tree_or_a_prefix_of_one(self):
         tree = matrices(PARAMS)
         inside = {"layers/0/kernel", "layers/1/kernel", "embed/embedding"}
@@ -344,6 +351,34 @@ def test_any_pattern_is_the_same_in_code(pattern):
 
 
 ADAM = o.adam(0.1)
+
+
+def test_a_link_in_a_group_follows_the_rate_of_its_group():
+    own = Chain.of(o.sgd(0.1), o.reduce_on_plateau(curve="ceiling", own_rate=0.05))
+    chain = Chain.of(o.sgd(1.0), groups=[Group("biases", chain=own, kinds=["bias"])])
+    code = executed(chain.to_code(), own=True)["optimizer"]
+    for form, tx in {"optax": chain.to_optax(), "code": code, "live": chain.live()}.items():
+        grads = gradients(PARAMS)
+        updates, _ = tx.update(grads, tx.init(PARAMS), PARAMS, value=1.0)
+        for layer, grad in zip(updates["layers"], grads["layers"], strict=True):
+            np.testing.assert_allclose(layer["bias"], -0.05 * grad["bias"], rtol=1e-6, err_msg=form)
+            np.testing.assert_allclose(layer["kernel"], -grad["kernel"], err_msg=form)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_chain_that_is_an_argument_keeps_its_schedules_and_groups_in_code(live):
+    uphill = Chain.of(
+        o.normalize(), o.sgd(RATE), groups=[Group("norms", multiplier=0.5, kinds=["norm"])]
+    )
+    groups = [Group("kernels", multiplier=0.5, kinds=["kernel"])]
+    sam = o.sam(adv_optimizer=uphill, reset_state=False)
+    chain = Chain.of(sam, o.sgd(0.1), groups=groups)
+    code = executed(chain.to_code(live=live))["optimizer"]
+    assert distance(trained(chain.to_optax(), 6), trained(code, 6)) < 1e-6
+    flat = Chain.of(sam.replace(adv_optimizer=uphill.replace(learning_rate=0.1)), o.sgd(0.1))
+    assert distance(trained(chain.to_optax(), 6), trained(flat.to_optax(), 6)) > 1e-3
+
+
 BAD = [
     (lambda: Group("1st", multiplier=1.0, kinds="bias"), "a group's name must be .* got '1st'"),
     (lambda: Group(3, multiplier=1.0, kinds="bias"), "a group's name must be .* got 3"),
@@ -398,6 +433,18 @@ BAD = [
     ),
     (lambda: Chain.of(o.flatten(), o.adamw(0.1, mask=matrices)), "mask of adamw"),
     (lambda: Chain.of(o.flatten(), o.lbfgs()), "grad and value_fn of lbfgs"),
+    (
+        lambda: Chain.of(o.lbfgs(), o.greedy(monitor="valid")),
+        "lbfgs hands every keyword .* while greedy needs valid_value: let it judge the training",
+    ),
+    (
+        lambda: Chain.of(o.lbfgs(), o.sophia(0.1)),
+        "lbfgs hands every keyword .* while sophia needs obj_fn: keep one of the two",
+    ),
+    (
+        lambda: Chain.of(o.galore(0.1, base_optimizer=Chain.of(o.scale_by_adam(), o.greedy()))),
+        "base_optimizer of galore gets nothing beside the gradients, while greedy needs value",
+    ),
     (
         lambda: Chain.of(o.sam(), o.polyak_sgd()),
         "sam takes no loss .* while polyak_sgd needs value",

@@ -228,6 +228,24 @@ def test_the_parameters_to_evaluate_schedule_free_with_are_those_of_optax():
         np.testing.assert_allclose(averaged[key], expected[key], rtol=1e-6)
 
 
+@pytest.mark.parametrize("first", ["schedule_free", "lookahead"])
+def test_of_two_that_say_how_to_evaluate_the_outer_one_is_heard(first):
+    wrappers = [make("schedule_free"), make("lookahead")]
+    links = [*sorted(wrappers, key=lambda w: w.name != first), make("sgd", learning_rate=0.1)]
+    chain, params = lrw.Chain.of(*links), PARAMS
+    tx = chain.to_optax()
+    state = tx.init(params)
+    for _ in range(4):
+        updates, state = tx.update(GRADS, state, params)
+        params = optax.apply_updates(params, updates)
+    outer = {"schedule_free": optax.contrib.schedule_free_eval_params}.get(
+        first, lambda s, _: s.slow
+    )
+    expected, averaged = outer(state, params), chain.eval_params(state, params)
+    for key in PARAMS:
+        np.testing.assert_array_equal(averaged[key], expected[key])
+
+
 @pytest.mark.parametrize("reset_state", [False, True])
 def test_lookahead_is_that_of_optax_with_the_slow_weights_in_its_state(reset_state):
     arguments = {"sync_period": 3, "slow_step_size": 0.5, "reset_state": reset_state}

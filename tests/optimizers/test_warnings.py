@@ -114,6 +114,16 @@ WRONG = {
         [o.adam(1e-3), PLATEAU.replace(monitor="valid")],
         [("reduce_on_plateau", texts._VALIDATION.format(name="reduce_on_plateau"))],
     ),
+    "a plateau of validation losses that are not asked for": (
+        [o.multi_steps(4), o.adam(1e-3), PLATEAU.replace(monitor="valid")],
+        [
+            ("reduce_on_plateau", texts._VALIDATION.format(name="reduce_on_plateau")),
+            (
+                "reduce_on_plateau",
+                texts._SKIPPED.format(around="multi_steps", name="reduce_on_plateau"),
+            ),
+        ],
+    ),
     "a plateau before the optimizer": (
         [PLATEAU, o.adam(1e-3)],
         [("reduce_on_plateau", texts._BEFORE_OPTIMIZER.format(name="reduce_on_plateau"))],

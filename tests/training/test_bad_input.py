@@ -16,6 +16,7 @@ from tests.training.running import endless, shared
 
 X, Y = models.data()
 COSINE = lrw.schedules.preset("cosine", peak_value=0.1, steps=50)
+ON_PLATEAU = lrw.Chain.of(lrw.optimizers.sgd(0.1), lrw.optimizers.greedy(monitor="valid"))
 TOO_HIGH = lrw.Schedule(lrw.Segment("linear", 10, init_value=0.5, end_value=1.5))
 
 
@@ -262,6 +263,23 @@ TRAINERS = {
         of_trainer(chain=models.adam(COSINE), live=["b1"]),
         ValueError,
         "live must name every scheduled hyperparameter, and adam.learning_rate is scheduled; got",
+    ),
+    "a loss that is not there": (
+        of_trainer(chain=ON_PLATEAU),
+        ValueError,
+        "greedy must judge a loss that there is, got monitor='valid' for a task with no validation",
+    ),
+    "a loss that is not measured": (
+        lambda: lrw.Trainer(
+            models.task(valid=(X, Y), eval_fn=lambda *_: {"one": jnp.ones(())}), ON_PLATEAU, 10
+        ),
+        ValueError,
+        "with an eval_fn that returns no 'loss': give the task that, or take monitor='train'",
+    ),
+    "a live number below zero": (
+        of_trainer(chain=lrw.Chain.of(lrw.optimizers.scale(-0.1)), live=["step_size"]),
+        ValueError,
+        "live must leave out numbers below zero, .* and scale.step_size is -0.1",
     ),
     "validation without data": (
         of_trainer(valid_every=5),

@@ -52,6 +52,28 @@ def test_a_number_holds_until_it_is_released():
     assert [(j.command, j.step) for j in e.journal] == [("set", 10), ("release", 60)]
 
 
+def test_a_number_below_zero_is_trained_with_and_stays():
+    o = lrw.optimizers
+    t = lrw.Trainer(models.task(), lrw.Chain.of(o.scale_by_rms(), o.scale(-0.01)), steps=20)
+    with pytest.raises(ValueError, match=r"step_size is not live in this run"):
+        t.set(step_size=-0.02)
+    t.run_sync()
+    plain = lrw.Trainer(models.task(), lrw.Chain.of(o.rmsprop(0.01)), steps=20)
+    plain.run_sync()
+    np.testing.assert_allclose(t.history.loss, plain.history.loss, rtol=1e-4)
+    above = lrw.Chain.of(o.sgd(0.1), o.scale(1.0))
+    with pytest.raises(ValueError, match=r"step_size must be >= 0 in a run, .* got -1.0"):
+        Plans(above, above.addresses()).set(3, {"step_size": -1.0})
+
+
+def test_a_second_rate_of_one_optimizer_cools_down_too():
+    muon = lrw.Chain.of(lrw.optimizers.muon(0.02, adam_learning_rate=0.01))
+    e = Edits(Plans(muon, muon.addresses()), 100)
+    e.apply(Cooldown(steps=10, end_value=0.0), 50)
+    ends = dict(zip(e.plans.addresses, e.plans.rows(60, 1)[0], strict=True))
+    assert ends["muon.learning_rate"] == ends["muon.adam_learning_rate"] == 0.0
+
+
 def test_a_schedule_is_read_in_steps_of_the_run_or_from_now():
     e = edits()
     e.apply(Set(values={"learning_rate": LINEAR}), 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -213,3 +214,26 @@ def test_the_script_has_the_validation_losses_that_the_run_heard_of():
     params, losses = trained("pytree", names)
     np.testing.assert_allclose(losses, t.history.loss, rtol=1e-4, atol=1e-6)
     assert models.distance(t.params, params) < 1e-6
+
+
+def test_a_group_without_parameters_is_named_with_the_paths_there_are():
+    params = {"hidden": {"kernel": jnp.ones((2, 2))}, "out": {"bias": jnp.ones(2)}}
+
+    def loss_fn(params, batch):
+        return jnp.mean((batch @ params["hidden"]["kernel"] + params["out"]["bias"]) ** 2)
+
+    task = lrw.Task(params, loss_fn, train=jnp.ones((8, 2)), batch_size=4)
+    biases = lrw.optimizers.Group("biases", multiplier=0.1, kinds="bias")
+    head = lrw.optimizers.Group("head", multiplier=0.1, paths=["Dense_1", "out/bias"])
+    chain = lrw.Chain.of(lrw.optimizers.sgd(0.1), groups=[biases, head])
+    assert chain.members(params) == {
+        "biases": ("out/bias",),
+        "head": (),
+        "all": ("hidden/kernel",),
+    }
+    assert chain.warnings() == []
+    with pytest.warns(UserWarning, match="no parameter belongs to the group head.*hidden/kernel"):
+        lrw.Trainer(task, chain, steps=3)
+    [warning] = lrw.LRWidget(task, chain)._design["chain_warnings"]
+    assert "the group head" in warning["text"]
+    lrw.Trainer(task, lrw.Chain.of(lrw.optimizers.sgd(0.1), groups=[biases]), steps=3)

@@ -57,7 +57,7 @@ REFUSED = {
     "no steps": (lambda: lrw.LiveControl(SGD, 0), ValueError, "steps must be a whole number >= 1"),
     "unknown keyword": (lambda: lrw.LiveControl(SGD, 10, epochs=3), TypeError, "epochs"),
     "pace": (lambda: lrw.LiveControl(SGD, 10, pace=0), ValueError, "pace must be a finite number"),
-    "live": (lambda: lrw.LiveControl(SGD, 10, live="lr"), TypeError, "must be a list of addresses"),
+    "live": (lambda: lrw.LiveControl(SGD, 10, live="lr"), TypeError, "must be a sequence of add"),
     "step on the device": (
         updated(step=jnp.int32(0)),
         TypeError,

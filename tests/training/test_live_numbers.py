@@ -257,6 +257,18 @@ def test_only_a_rate_is_live_where_asked_for():
     assert live.history.names == ("step", "loss", "accuracy", "learning_rate")
 
 
+def test_a_number_below_zero_is_trained_with_and_stays():
+    o = lrw.optimizers
+    live = lrw.LiveControl(lrw.Chain.of(o.scale_by_adam(), o.scale(-1e-3)), STEPS)
+    assert "scale.step_size" not in live.addresses
+    done = plain(live.to_optax(), range(STEPS), live.update)
+    tx = optax.chain(optax.scale_by_adam(), optax.scale(-1e-3))
+    assert models.distance(plain(tx, range(STEPS)).params, done.params) < 1e-6
+    other = lrw.Chain.of(o.scale_by_adam(), o.scale(-2e-3))
+    with pytest.raises(ValueError, match="only live numbers and schedules can change"):
+        live.prepare(other)
+
+
 def test_the_state_goes_where_the_step_was_compiled_for():
     device = jax.devices()[0]
     live = lrw.LiveControl(CHAINS["sgd"])

@@ -601,7 +601,7 @@ def test_a_run_sends_what_links_tell_and_what_groups_are_trained_with():
     chain = Chain.of(
         optimizers.sgd(0.1),
         optimizers.stability_guard(),
-        groups=[Group("rest", multiplier=0.5, paths=["none/*"])],
+        groups=[Group("rest", multiplier=0.5, paths=["w"])],
     )
     page = Page(LRWidget(make_task(), chain, steps=40))
     idle = page.comm.opened["state"]["_train"]

@@ -10,7 +10,7 @@ import pytest
 from lrwidget import Chain, Task, optimizers, schedules
 from lrwidget.schedules import Schedule
 from lrwidget.widget import LRWidget, ScheduleDesigner
-from lrwidget.widget._file import Kept, design_text, read_design
+from lrwidget.widget._file import Kept, design_text, outline, read_design
 from tests.widget.page import Page
 
 COSINE = schedules.preset("cosine", peak_value=3e-3, steps=500)
@@ -140,6 +140,13 @@ def test_a_chain_edited_by_hand_goes_before_the_code_until_that_changes(path):
     assert other.schedule == COSINE
     other.schedule = STEP
     assert path.with_name("lr.json.broken").read_text(encoding="utf-8") == before
+
+
+def test_a_chain_within_the_chain_tells_it_from_another():
+    def sam(rate):
+        return Chain.of(optimizers.sam(adv_optimizer=optimizers.sgd(rate)), optimizers.sgd(0.1))
+
+    assert outline(sam(0.05)) == outline(sam(0.05)) != outline(sam(0.1))
 
 
 def test_a_chain_taken_away_by_hand_stays_away(path):
