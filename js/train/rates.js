@@ -126,6 +126,8 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
       past = read("learning_rate");
       past = past.step.length > 0 ? past : null;
       lines = now.effective
+        // A group whose chain has no one rate has none to draw.
+        .filter((name) => !Number.isNaN(run.table.column(name).at(-1)))
         .map((name) => ({ ...read(name), label: rateLabel(name, run.table.column(name).at(-1)) }))
         .filter(({ step }) => step.length > 0);
       canvas.update();

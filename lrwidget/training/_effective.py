@@ -20,7 +20,8 @@ class EffectiveRates:
     """The product, at each step, of a learning rate, a group's multiplier and adaptive scales.
 
     There is one for each group, ``"head/effective_learning_rate"``, and one for all other
-    parameters where an adaptive link scales their rate.
+    parameters where an adaptive link scales their rate. It is NaN where the links of a group have
+    no learning rate, or more than one.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class EffectiveRates:
     def __init__(self, chain: Chain, addresses: Sequence[str]):
         self._chain = chain
         self._addresses = list(addresses)
-        self._factors: dict[str, list[str]] = {}
+        self._factors: dict[str, list[str | None]] = {}
         rate, scales = self._of(ALL)
         if rate is not None and scales:
             self._factors[NAME] = [rate, *scales]
@@ -46,10 +47,10 @@ class EffectiveRates:
         first = first_of_its_own(chain.links)
         shared = _scales(list(chain.labelled_in(ALL))[:first])
         for group in chain.groups:
-            own = self._of(group.name)
-            if group.own and own[0] is not None:
-                self._factors[f"{group.name}/{NAME}"] = [own[0], *shared, *own[1]]
-            elif not group.own and rate is not None:
+            own, its_scales = self._of(group.name)
+            if group.own:
+                self._factors[f"{group.name}/{NAME}"] = [own, *shared, *its_scales]
+            else:
                 multiplier = chain.resolve(f"{group.name}/multiplier")
                 self._factors[f"{group.name}/{NAME}"] = [rate, multiplier, *scales]
         self.names = tuple(self._factors)
@@ -73,8 +74,10 @@ class EffectiveRates:
         }
 
     def _factor(
-        self, address: str, rows: npt.NDArray[np.float64], reports: Mapping[str, Column]
+        self, address: str | None, rows: npt.NDArray[np.float64], reports: Mapping[str, Column]
     ) -> Any:
+        if address is None:
+            return np.full(len(rows), np.nan)
         if address in self._addresses:
             return rows[:, self._addresses.index(address)]
         if address in reports:

@@ -237,3 +237,12 @@ def test_a_group_without_parameters_is_named_with_the_paths_there_are():
     [warning] = lrw.LRWidget(task, chain)._design["chain_warnings"]
     assert "the group head" in warning["text"]
     lrw.Trainer(task, lrw.Chain.of(lrw.optimizers.sgd(0.1), groups=[biases]), steps=3)
+
+
+def test_a_group_without_a_rate_of_its_own_has_a_column_all_the_same():
+    chain = Chain.of(
+        o.sgd(0.1), groups=[Group("still", chain=o.scale(-0.01), kinds=["bias"]), HEAD]
+    )
+    history = ran(chain).history
+    assert np.isnan(history["still/effective_learning_rate"]).all()
+    np.testing.assert_allclose(history["head/effective_learning_rate"], 0.05, rtol=1e-6)
