@@ -96,7 +96,7 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
         return value
     # A list longer than a few lines hides what is said after it.
     known = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} known names"
-    raise ValueError(f"{name} must be one of {known}; got {value!r}{_did_you_mean(value, names)}")
+    raise ValueError(f"{name} must be one of {known}; got {value!r}{did_you_mean(value, names)}")
 
 
 def known_keywords(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
@@ -106,7 +106,7 @@ def known_keywords(where: str, given: Iterable[str], allowed: Iterable[str]) -> 
         if keyword not in names:
             raise TypeError(
                 f"{where} takes {', '.join(names) or 'no keywords'}; "
-                f"got {keyword!r}{_did_you_mean(keyword, names)}"
+                f"got {keyword!r}{did_you_mean(keyword, names)}"
             )
 
 
@@ -114,7 +114,8 @@ def _written(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
-def _did_you_mean(value: Any, names: list[str]) -> str:
+def did_you_mean(value: Any, names: list[str]) -> str:
+    """Return the nearest of some names as the end of a message; empty where none is near."""
     close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget import _checks
 from lrwidget.optimizers._addresses import MULTIPLIER, bare, named, shortened
 from lrwidget.optimizers._declaration import Hyperparameter
 from lrwidget.optimizers._groups import ALL, MULTIPLIED, Group
@@ -147,9 +148,10 @@ class Chain:
             return found[0]
         if found:
             raise ValueError(f"{address!r} is ambiguous: it may be {' or '.join(found)}")
+        near = _checks.did_you_mean(address, [*shortened(known).values(), *known])
         raise ValueError(
             f"an address must be one of {', '.join(known) or 'none (nothing is live)'}; "
-            f"got {address!r}"
+            f"got {address!r}{near}"
         )
 
     def _find(self, address: str, known: tuple[str, ...]) -> list[str]:
