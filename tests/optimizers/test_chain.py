@@ -307,7 +307,10 @@ CASES = [
     (lambda: lrw.optimizers.make("adam", lr=1), "'adam' takes .*; got 'lr'"),
     (lrw.Chain.of, "at least one link, got none"),
     (lambda: lrw.Chain.of(optax.sgd(0.1)), "must be made of links"),
-    (lambda: CHAIN.resolve("learning_rat"), "an address must be one of .*; got .learning_rat. .did you mean .learning_rate"),
+    (
+        lambda: CHAIN.resolve("learning_rat"),
+        "an address must be one of .*; got .learning_rat. .did you mean .learning_rate",
+    ),
     (
         lambda: CHAIN.resolve("body/adamw.b1"),
         "the group of an address must be one of all; got 'body'",
