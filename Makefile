@@ -48,17 +48,17 @@ $(NOTIFICATIONS):
 
 # ------------------------------------------------------------------------------ checks and tests
 
-# Tests that start programs of their own, and want both cores to themselves.
+# Tests that start programs of their own: mostly they wait for these.
 ALONE := (browser or kernel or versions)
 
 .PHONY: test
 test: check bundle js-test chromium
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not $(ALONE)"
-	$(BIN)/python -m pytest -m "$(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(ALONE)"
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not $(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE)"
 
 .PHONY: check
 check: $(STAMPS)/dev $(STAMPS)/node
