@@ -54,7 +54,7 @@ ALONE := (browser or kernel or versions)
 .PHONY: test
 test: check bundle js-test chromium
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE)"
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "$(ALONE)"
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test
