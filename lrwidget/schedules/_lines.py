@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget import _checks
 from lrwidget.schedules._parts import Segment
 from lrwidget.schedules._schedule import Schedule
 
@@ -39,6 +40,19 @@ def through(
             for a, b in pairwise(kept)
         )
     )
+
+
+def smoothed(schedule: Schedule, window: int, tolerance: float) -> Schedule:
+    """Return the means of a schedule over a window as lines; see `Schedule.smoothed`."""
+    window = _checks.integer("window", window, low=2)
+    tolerance = _checks.finite("tolerance", tolerance, low=0.0, high=1.0)
+    if schedule.steps is None:
+        raise ValueError("a schedule without end cannot be smoothed: give it one with sliced(0, n)")
+    steps = np.arange(schedule.steps + 1)
+    sums = np.concatenate([[0.0], np.cumsum(schedule(steps))])
+    reach = np.minimum(window // 2, np.minimum(steps, schedule.steps - steps))
+    means = (sums[steps + reach + 1] - sums[steps - reach]) / (2 * reach + 1)
+    return through(steps, np.maximum(means, 0.0), tolerance * float(np.max(means)))
 
 
 def _corners(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], tolerance: float) -> list[int]:

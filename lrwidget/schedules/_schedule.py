@@ -348,6 +348,29 @@ class Schedule:
 
         return compare(self, new, step)
 
+    def smoothed(self, window: int, *, tolerance: float = 0.005) -> Schedule:
+        """Return the curve without its jumps, as few straight lines.
+
+        Each value is the mean of those within half a window on either side; at either end, of as
+        many on both sides as there are, so that the first and the last value stay. What a run
+        really applied, `Trainer.effective_schedule`, becomes a plan for the next one by this.
+
+        Parameters
+        ----------
+        window
+            Its length in steps, at least 2.
+        tolerance
+            How far the lines may stray from the means, as a share of the peak, in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the curve has no end.
+        """
+        from lrwidget.schedules._lines import smoothed
+
+        return smoothed(self, window, tolerance)
+
     def shifted(self, steps: int) -> Self:
         """Return the start value for `steps` steps, and then this curve."""
         steps = _checks.integer("steps", steps, low=0)

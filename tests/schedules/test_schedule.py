@@ -150,3 +150,26 @@ def test_every_preset_works_from_its_peak_and_length_alone(name):
         schedule = preset(name, peak_value=0.02, steps=steps)
         assert schedule.steps == steps
         assert schedule.peak_value == pytest.approx(0.02, rel=1e-12)
+
+
+def test_smoothing_takes_means_over_a_window_and_keeps_both_ends():
+    peak = warmup_cosine(peak_value=3e-3, warmup_steps=100, decay_steps=2000)
+    bent = peak.replaced_from(700, peak.scaled(3.0)).replaced_from(1200, peak.scaled(0.2))
+    smooth = bent.smoothed(200, tolerance=0.0)
+    values = bent(np.arange(2001))
+    for step, reach in ((0, 0), (40, 40), (700, 100), (1250, 100), (1990, 10), (2000, 0)):
+        mean = values[step - reach : step + reach + 1].mean()
+        np.testing.assert_allclose(smooth(step), mean, rtol=1e-9, atol=1e-15)
+    few = bent.smoothed(200)
+    assert few.steps == 2000
+    assert len(few.parts) < 40
+    error = np.max(np.abs(few(np.arange(2001)) - smooth(np.arange(2001))))
+    assert error <= 0.0051 * smooth.peak_value
+
+
+def test_smoothing_refuses_what_has_no_mean():
+    endless = Schedule(Segment("constant", value=1e-3))
+    with pytest.raises(ValueError, match="without end cannot be smoothed"):
+        endless.smoothed(10)
+    with pytest.raises(ValueError, match="window must be"):
+        endless.sliced(0, 10).smoothed(1)
