@@ -1,4 +1,4 @@
-"""Where batches come from: arrays that live on the device, or passes over an iterable.
+"""Where batches come from: arrays on the device or on the host, or passes over an iterable.
 
 A source gives streams of batches. A chunk of a stream is what the compiled step needs for the
 next steps: `Chunk.feed` goes into the compiled function, and `pick` takes a step's batch out of
@@ -10,26 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lrwidget import _checks
-from lrwidget.training._array_source import ArrayData, ArraySource, as_arrays
+from lrwidget.training._array_source import ArrayData, ArraySource, as_arrays, batch_size_for
+from lrwidget.training._host_source import DeviceData, HostSource, host_arrays, stays_on_host
 from lrwidget.training._pass_source import PassSource
 
 
-def source(name: str, data: Any, *, batch_size: int | None, seed: int) -> ArraySource | PassSource:
+def source(
+    name: str, data: Any, *, batch_size: int | None, seed: int, device_data: DeviceData = "auto"
+) -> ArraySource | HostSource | PassSource:
     """Return the source for what the person calls `name`; ValueError or TypeError if it is none."""
     if is_arrays(data):
-        arrays, examples = as_arrays(name, data)
+        on_host = stays_on_host(data, device_data)
+        arrays, examples = host_arrays(name, data) if on_host else as_arrays(name, data)
         if batch_size is None:
             raise ValueError(
                 f"batch_size must be a whole number >= 1 where {name} is arrays, got None"
             )
-        batch_size = _checks.integer("batch_size", batch_size, low=1)
-        if batch_size > examples:
-            raise ValueError(
-                f"batch_size must be at most {examples}, the number of examples in {name}, "
-                f"got {batch_size}"
-            )
-        return ArraySource(arrays, examples, batch_size, seed)
+        batch_size = batch_size_for(name, batch_size, examples)
+        kind = HostSource if on_host else ArraySource
+        return kind(arrays, examples, batch_size, seed)
     passes = PassSource(name, data)
     if batch_size is not None:
         hint = " (a list is read as batches; give arrays as a tuple)" * isinstance(data, list)
@@ -37,13 +36,23 @@ def source(name: str, data: Any, *, batch_size: int | None, seed: int) -> ArrayS
             f"batch_size must be None where {name} is an iterable, which brings batches of its "
             f"own, got {batch_size!r}{hint}"
         )
+    if device_data is True:
+        raise ValueError(
+            f"device_data must be 'auto' or False where {name} is an iterable, whose batches come "
+            "from the host, got True"
+        )
     return passes
 
 
-def validation_data(name: str, data: Any, batch_size: int) -> ArrayData | PassSource:
+def validation_data(
+    name: str, data: Any, batch_size: int, device_data: DeviceData = "auto"
+) -> ArrayData | PassSource:
     """Return validation data, arrays in batches of `batch_size`; ValueError or TypeError if not."""
     if is_arrays(data):
-        return ArrayData(*as_arrays(name, data), batch_size)
+        if not stays_on_host(data, device_data):
+            return ArrayData(*as_arrays(name, data), batch_size)
+        on_host = ArrayData(*host_arrays(name, data), batch_size)
+        data = lambda: (batch for batch, _ in on_host.batches())  # noqa: E731
     return PassSource(name, data)
 
 

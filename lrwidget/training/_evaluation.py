@@ -41,7 +41,7 @@ class Evaluator:
 
     def __init__(self, task: Task, valid: Any):
         self._task = task
-        self._data = validation_data("valid", valid, task.batch_size)
+        self._data = validation_data("valid", valid, task.batch_size, task.device_data)
         params, state = task.initial
         spec = self._data.spec
         forms = [str(jax.tree.structure(each)) for each in (spec, task.source.spec)]

@@ -12,10 +12,11 @@ from lrwidget import _checks
 from lrwidget.optimizers import Chain, chain_of
 from lrwidget.training._adapters import Adapter, FirstRun, adapter
 from lrwidget.training._arrays import PyTree, copied
-from lrwidget.training._batches import Source, Stream
+from lrwidget.training._batches import START, Origin, Source, Stream
 from lrwidget.training._data import source
 from lrwidget.training._evaluation import Evaluator
 from lrwidget.training._functions import UserFunction
+from lrwidget.training._host_source import DeviceData, check_device_data
 from lrwidget.training._jaxpr import has_convolution
 from lrwidget.training._plan import live_addresses
 from lrwidget.training._randomness import step_root, validation_key
@@ -47,8 +48,11 @@ class Task:
     train
         Training data: arrays (a tuple or a dictionary of them with equal leading axes), taken in
         batches and reshuffled every epoch; or an iterable of batches, or a function without
-        arguments that returns an iterator of them, one pass being an epoch. Batches are any
-        pytrees of arrays with equal leading axes.
+        arguments that returns an iterator of them, one pass being an epoch. A function with a
+        parameter called ``epoch`` gets the number of the pass. Batches are any pytrees of arrays
+        with equal leading axes. Iterables are read ahead, by a chunk and on a thread of their own;
+        iterators with ``get_state`` and ``set_state``, such as grain's, go on from there when a
+        run is resumed, others are read again up to the step.
     valid
         Validation data in any of these forms; None for none.
     batch_size
@@ -61,6 +65,11 @@ class Task:
     variables
         A Linen module's variables. Without them they are ``module.init(jax.random.key(seed), x)``
         for the ``x`` that `loss_fn` gives it.
+    device_data
+        Whether arrays go to the device as a whole, where each step gathers its batch. If not, they
+        stay as they are on the host, must not change while a run uses them, and a thread gathers
+        the batches of the next chunk; the order is the same. ``"auto"``: they go there unless they
+        take more than a quarter of its memory or are mapped from a file (`numpy.memmap`).
 
     Raises
     ------
@@ -73,7 +82,7 @@ class Task:
         ``"nnx"``, ``"linen"``, ``"train_state"`` or ``"pytree"``.
     batch_size
         Examples in a batch of training data.
-    seed
+    seed, device_data
         As given.
 
     Examples
@@ -98,11 +107,15 @@ class Task:
         seed: int = 0,
         eval_fn: Callable[..., Any] | None = None,
         variables: Any = None,
+        device_data: DeviceData = "auto",
     ):
         self.seed = _checks.integer("seed", seed, low=0, high=2**32 - 1)
+        self.device_data = check_device_data(device_data)
         self.loss_fn = UserFunction("loss_fn", loss_fn)
         self.eval_fn = None if eval_fn is None else UserFunction("eval_fn", eval_fn)
-        self.source: Source = source("train", train, batch_size=batch_size, seed=self.seed)
+        self.source: Source = source(
+            "train", train, batch_size=batch_size, seed=self.seed, device_data=self.device_data
+        )
         self.batch_size = self.source.size
         first_run = FirstRun(self._train_call, self.source.first, jax.random.key(self.seed))
         self.adapter: Adapter = adapter(model, variables, first_run)
@@ -115,6 +128,7 @@ class Task:
         if valid is not None:
             self._evaluator = Evaluator(self, valid)
         self._runners: dict[Any, Runner] = {}
+        self._sources: dict[int, Source] = {self.batch_size: self.source}
         # The finder and a trainer may ask from threads of their own.
         self._lock = threading.Lock()
 
@@ -138,12 +152,37 @@ class Task:
         """Whether there is validation data."""
         return self._evaluator is not None
 
-    def stream(self) -> Stream:
-        """Return the batches of a run from step 0 on: ``stream().take(n)`` gives a chunk."""
-        return self.source.stream()
+    def stream(
+        self,
+        start: int = 0,
+        origin: Origin = START,
+        saved: dict[str, Any] | None = None,
+    ) -> Stream:
+        """Return the batches of a run from step `start` on; see `Source.stream`."""
+        return self.source.stream(start, origin, saved)
+
+    def batched(self, batch_size: int | None) -> Source:
+        """Return the training data in batches of another size.
+
+        Raises
+        ------
+        ValueError
+            If it brings batches of its own, or has fewer examples.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        with self._lock:
+            if size not in self._sources:
+                self._sources[size] = self.source.resized(size)
+            return self._sources[size]
 
     def runner(
-        self, chain: Chain, live: Iterable[str] | None = None, dispatch: Dispatch = "auto"
+        self,
+        chain: Chain,
+        live: Iterable[str] | None = None,
+        dispatch: Dispatch = "auto",
+        *,
+        batch_size: int | None = None,
+        measure: tuple[str, ...] = (),
     ) -> Runner:
         """Return the compiled training of this task under `chain`.
 
@@ -161,6 +200,10 @@ class Task:
             ``"loop"``: a chunk is one compiled loop. ``"step"``: each step is handed out by
             itself. ``"auto"``: the loop on a CPU unless the model convolves; on an accelerator
             both are measured on the first chunks.
+        batch_size
+            Examples in a batch; default the task's.
+        measure
+            What each step measures besides: ``"gradient_norm"``, ``"update_ratio"``.
 
         Raises
         ------
@@ -175,10 +218,11 @@ class Task:
             for address in chain.addresses()
             if address not in addresses
         )
-        key = (chain.structure(), addresses, compiled_in, dispatch)
+        source = self.batched(batch_size)
+        key = (chain.structure(), addresses, compiled_in, dispatch, source.size, measure)
         with self._lock:
             if key not in self._runners:
-                self._runners[key] = Runner(self, chain, addresses, dispatch)
+                self._runners[key] = Runner(self, chain, addresses, dispatch, source, measure)
             return self._runners[key]
 
     def evaluate(self, carry: Any) -> dict[str, float]:

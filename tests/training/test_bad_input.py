@@ -188,7 +188,7 @@ TASKS = {
     ),
     "a number as data": (of_task(train=3, batch_size=None), TypeError, "train must be arrays .* 3"),
     "a function with arguments": (
-        of_task(train=lambda epoch: [], batch_size=None),
+        of_task(train=lambda i: [], batch_size=None),
         TypeError,
         "train must be a function without arguments",
     ),
