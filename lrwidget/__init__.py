@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lrwidget.finding import LRSweep, find_lr
     from lrwidget.optimizers import Chain, Link
     from lrwidget.schedules import Duration, Lengths, Schedule, Segment
-    from lrwidget.training import LiveControl, Task, Trainer
+    from lrwidget.training import LiveControl, Task, Trainer, open_run, replay
     from lrwidget.widget import LRWidget, ScheduleDesigner
 
     __version__: str
@@ -33,6 +33,8 @@ _HOMES = {
     "Task": "lrwidget.training",
     "Trainer": "lrwidget.training",
     "find_lr": "lrwidget.finding",
+    "open_run": "lrwidget.training",
+    "replay": "lrwidget.training",
 }
 _ROOMS = ("optimizers", "schedules")
 
@@ -50,7 +52,9 @@ __all__ = [
     "Task",
     "Trainer",
     "find_lr",
+    "open_run",
     "optimizers",
+    "replay",
     "schedules",
 ]
 

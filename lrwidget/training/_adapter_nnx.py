@@ -58,6 +58,10 @@ class NNXAdapter:
         self.write_back(params, state)
         return self._model
 
+    def separate(self, params: PyTree, state: PyTree) -> Any:
+        """Return an object of its own with these arrays in it."""
+        return nnx.merge(self._graphdef, params, state)
+
     def current_model(self) -> nnx.Module:
         """Return the person's object as it is."""
         return self._model

@@ -12,18 +12,27 @@ from lrwidget import _checks
 from lrwidget.schedules import Schedule
 from lrwidget.training._arguments import merged
 from lrwidget.training._commands import (
+    Cancel,
     Command,
     Cooldown,
+    Edit,
     Extend,
+    Freeze,
+    Nudge,
     Pause,
     Release,
+    RestartWarmup,
     Resume,
     Scale,
     Set,
     SetPace,
     Step,
     Stop,
+    Thaw,
+    Undo,
 )
+from lrwidget.training._journal import JournalEntry
+from lrwidget.training._preview import Preview
 from lrwidget.training._record import Record
 from lrwidget.training._steered import ENDED, State
 
@@ -126,6 +135,7 @@ class Controls(Record):
         *,
         from_now: bool = False,
         source: str = "code",
+        at: int | None = None,
         **by_name: float | Schedule,
     ) -> None:
         """Change hyperparameters from the next step on.
@@ -138,6 +148,9 @@ class Controls(Record):
             Whether schedules count their steps from now instead of from the start of the run.
         source
             Who asks; for the journal.
+        at
+            The future step that is to be the first to feel it; default the next one. Every method
+            below that changes the rest of a run takes this too.
         **by_name
             Name -> value. A number holds until it is released; a schedule is the new plan.
 
@@ -147,33 +160,107 @@ class Controls(Record):
             If an address is unknown, ambiguous or not live, or a value not allowed.
         """
         values = merged("set", mapping, by_name)
-        self._do(Set(values=values, from_now=from_now, source=source))
+        self._do(Set(values=values, from_now=from_now, source=source, at=at))
 
     def scale(
         self,
         mapping: Mapping[str, float] | None = None,
         *,
         source: str = "code",
+        at: int | None = None,
         **by_name: float,
     ) -> None:
         """Multiply what is left of plans, and held numbers, by factors > 0; as `set` otherwise."""
-        self._do(Scale(factors=merged("scale", mapping, by_name), source=source))
+        self._do(Scale(factors=merged("scale", mapping, by_name), source=source, at=at))
 
-    def release(self, *addresses: str, source: str = "code") -> None:
+    def nudge(
+        self,
+        mapping: Mapping[str, float] | None = None,
+        *,
+        source: str = "code",
+        at: int | None = None,
+        **by_name: float,
+    ) -> None:
+        """Change values in force by amounts, what is left of plans by the same factor; as `set`.
+
+        A number that is held becomes that much more or less.
+        """
+        self._do(Nudge(amounts=merged("nudge", mapping, by_name), source=source, at=at))
+
+    def release(self, *addresses: str, source: str = "code", at: int | None = None) -> None:
         """Let held numbers go, back to the plan; without addresses, all of them."""
-        self._do(Release(addresses=addresses, source=source))
+        self._do(Release(addresses=addresses, source=source, at=at))
 
-    def extend(self, steps: int, *, source: str = "code") -> None:
-        """Make the run `steps` steps longer, at least 1; plans hold their last value."""
-        self._do(Extend(steps=steps, source=source))
+    def extend(self, steps: int, *, source: str = "code", at: int | None = None) -> None:
+        """Make the run `steps` steps longer, at least 1; plans hold their last value.
 
-    def cooldown(self, steps: int, end_value: float = 0.0, *, source: str = "code") -> None:
+        A `Trainer` that has finished is then paused at its old end.
+        """
+        self._do(Extend(steps=steps, source=source, at=at))
+
+    def cooldown(
+        self, steps: int, end_value: float = 0.0, *, source: str = "code", at: int | None = None
+    ) -> None:
         """Ramp every learning rate straight to `end_value` over `steps` steps, and end there."""
-        self._do(Cooldown(steps=steps, end_value=end_value, source=source))
+        self._do(Cooldown(steps=steps, end_value=end_value, source=source, at=at))
+
+    def restart_warmup(
+        self, steps: int, init_value: float = 0.0, *, source: str = "code", at: int | None = None
+    ) -> None:
+        """Let every learning rate begin at `init_value` and reach its plan after `steps` steps."""
+        self._do(RestartWarmup(steps=steps, init_value=init_value, source=source, at=at))
+
+    def freeze(self, *groups: str, source: str = "code", at: int | None = None) -> None:
+        """Leave the parameters of groups of the chain as they are, until `thaw`.
+
+        A group's multiplier, or each learning rate of a group with a chain of its own, is held
+        at 0. The optimizer's averages go on.
+        """
+        self._do(Freeze(groups=groups, source=source, at=at))
+
+    def thaw(self, *groups: str, source: str = "code", at: int | None = None) -> None:
+        """Train frozen groups again."""
+        self._do(Thaw(groups=groups, source=source, at=at))
+
+    def undo(self, *, source: str = "code") -> None:
+        """Take the newest edit that has not been taken back back, from now on.
+
+        What it changed is again as it was before. To undo what it did to the weights, `rewind`.
+        """
+        self._do(Undo(source=source))
 
     def set_pace(self, steps_per_second: float | None, *, source: str = "code") -> None:
         """Limit the run to so many steps a second, > 0; None lifts the limit."""
         self._do(SetPace(steps_per_second=steps_per_second, source=source))
+
+    @property
+    def scheduled(self) -> tuple[tuple[int, int, Edit], ...]:
+        """The edits that wait for their step: number, step and command, by step."""
+        waiting = self._loop.edits.scheduled
+        return tuple((each.number, each.step, each.command) for each in waiting)
+
+    @property
+    def undoable(self) -> JournalEntry | None:
+        """The edit that `undo` would take back, as the journal has it; None for none."""
+        return self._loop.edits.undoable
+
+    def cancel(self, number: int, *, source: str = "code") -> None:
+        """Take back an edit that waits, by its number in `scheduled`."""
+        self._do(Cancel(number=number, source=source))
+
+    def preview(self, command: Edit) -> Preview:
+        """Return what an edit would change if it were given now, and change nothing.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Whatever the edit itself would raise.
+        """
+        if not isinstance(command, Edit):
+            raise TypeError(f"command must be an edit, such as Scale or Cooldown, got {command!r}")
+        step = max(self._loop.handed, command.at or 0)
+        before, after = self._loop.edits.preview(command, step)
+        return Preview.of(step, before, after)
 
     # ---- how it stands --------------------------------------------------------------------------
 

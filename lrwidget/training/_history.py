@@ -33,10 +33,15 @@ class Table:
     def __init__(self, columns: Mapping[str, npt.DTypeLike]):
         self._columns = {name: np.empty(_FIRST_CAPACITY, dtype) for name, dtype in columns.items()}
         self._length = 0
+        self._cuts: tuple[int, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
+        return tuple(self._columns)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the full names of the columns, as `append` takes them."""
         return tuple(self._columns)
 
     def __len__(self) -> int:
@@ -95,6 +100,20 @@ class Table:
             column[self._length : end] = array
         # Last, so that a reader on another thread never sees rows that are not written.
         self._length = end
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The lengths to which rewinds have cut the table, in order."""
+        return self._cuts
+
+    def cut(self, length: int) -> None:
+        """Forget all rows from `length` on; snapshots that were read before keep theirs."""
+        if length < self._length:
+            self._length = length
+            # New arrays: what readers hold must not be written over. They keep the old rows, for
+            # a reader that has read the old length and not the columns yet.
+            self._columns = {name: column.copy() for name, column in self._columns.items()}
+            self._cuts = (*self._cuts, length)
 
     def _key(self, name: str) -> str:
         if name in self._columns:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lrwidget.optimizers import Chain, Injection
 from lrwidget.training._commands import Command, Step, Stop
 from lrwidget.training._edits import Edits
+from lrwidget.training._guard import Verdict
 from lrwidget.training._live_reports import Reports
 from lrwidget.training._live_rows import Rows
 from lrwidget.training._live_state import StateWriter
@@ -169,6 +170,8 @@ class LiveLoop(Steered):
 
     def first(self, holder: Any, step: int) -> Any:
         """Return the person's state with the row of the first step in it."""
+        self.handed = step
+        self._fire()
         holder = self._writer.write(holder, self._rows.columns(self._rows.row(step)))
         self.handed = step + 1
         self._written = True
@@ -237,7 +240,15 @@ class LiveLoop(Steered):
                 self.drain()
                 yield delay
             else:
+                self._fire()
                 return
+
+    def _fire(self) -> bool:
+        fired = super()._fire()
+        if fired:
+            self._rows.forget()
+            self._on_change()
+        return fired
 
     def wait(self, seconds: float | None) -> None:
         """Wait for a command, so many seconds at most."""
@@ -336,7 +347,9 @@ class LiveLoop(Steered):
         if self._reports.bad is None:
             self.tempo.read(None, read, self.position)
         else:
-            self.error = self._divergence(self.position - 1, self._reports.bad)
+            step, loss = self.position - 1, self._reports.bad
+            said = f"the loss was {loss} at step {step}"
+            self.error = self._divergence(Verdict(step, "nan", said, step))
         self._on_change()
 
     # ---- a loop that is called ------------------------------------------------------------------

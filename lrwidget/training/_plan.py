@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,31 +22,61 @@ class Change:
     after: float | Schedule
 
 
-@dataclasses.dataclass(kw_only=True)
-class _Track:
-    """One hyperparameter: its plan in absolute run steps, and a number that overrides it."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Track:
+    """One hyperparameter: its plan in absolute run steps, and a number that overrides it.
 
-    chain_value: Schedule
+    Attributes
+    ----------
+    plan
+        What is and will be applied, unless a number is held.
+    held
+        The number that holds until it is released; None for none.
+    changes
+        What came into force at which step, ascending and without repeats: the past of the track.
+    """
+
     plan: Schedule
     held: float | None = None
-    # What came into force at which step, ascending and without repeats: the past of this track.
-    changes: list[tuple[int, float | Schedule]]
+    changes: tuple[tuple[int, float | Schedule], ...]
 
     @property
     def applied(self) -> float | Schedule:
+        """What is in force."""
         return self.plan if self.held is None else self.held
 
-    def record(self, step: int) -> None:
-        # A new list, not a changed one: another thread may be reading.
+    def changed(self, step: int, *, plan: Schedule | None = None, held: float | None) -> Track:
+        """Return the track with another plan and held number from `step` on."""
+        plan = self.plan if plan is None else plan
         kept = [change for change in self.changes if change[0] < step]
-        self.changes = [*kept, (step, self.applied)]
+        now = (step, plan if held is None else held)
+        return Track(plan=plan, held=held, changes=(*kept, now))
+
+    def values(self, start: int, count: int) -> npt.NDArray[np.float64]:
+        """Return what was and will be applied at steps ``start .. start+count-1``."""
+        steps = np.arange(start, start + count)
+        began, applied = self.changes[-1]
+        if start >= began:
+            return _values(applied, steps)
+        values = np.empty(count)
+        for (first, applied), end in zip(
+            self.changes, [*(c[0] for c in self.changes[1:]), None], strict=True
+        ):
+            chosen = slice(max(first - start, 0), None if end is None else max(end - start, 0))
+            values[chosen] = _values(applied, steps[chosen])
+        return values
 
     def effective(self) -> Schedule:
+        """Return the schedule that was really applied, and goes on as things stand."""
         (_, first), *later = self.changes
         effective = as_schedule(first)
         for step, applied in later:
             effective = effective.replaced_from(step, as_schedule(applied))
         return effective
+
+
+def _values(applied: float | Schedule, steps: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return applied(steps) if isinstance(applied, Schedule) else np.full(len(steps), applied)
 
 
 class Plans:
@@ -68,17 +99,42 @@ class Plans:
     def __init__(self, chain: Chain, addresses: Sequence[str]):
         self.addresses = tuple(addresses)
         self._chain = chain
-        self._tracks: dict[str, _Track] = {}
+        self._first: dict[str, Schedule] = {}
+        self._tracks: dict[str, Track] = {}
         for address in addresses:
             value = as_schedule(chain.value(address))
-            self._tracks[address] = _Track(chain_value=value, plan=value, changes=[(0, value)])
+            self._first[address] = value
+            self._tracks[address] = Track(plan=value, changes=((0, value),))
+
+    def copy(self) -> Plans:
+        """Return plans of their own."""
+        copied = Plans(self._chain, self.addresses)
+        copied.restore(self._tracks)
+        return copied
+
+    @property
+    def tracks(self) -> dict[str, Track]:
+        """What there is of each hyperparameter; may be given back to `restore`."""
+        return dict(self._tracks)
+
+    def restore(self, tracks: Mapping[str, Track]) -> None:
+        """Make everything as it was when these were `tracks`."""
+        self._tracks = dict(tracks)
+
+    def put(self, step: int, address: str, plan: Schedule, held: float | None) -> Change:
+        """Let a plan and a held number be in force from `step` on."""
+        track = self._tracks[address]
+        self._tracks[address] = track.changed(step, plan=plan, held=held)
+        return Change(address=address, before=track.applied, after=self._tracks[address].applied)
 
     def rows(self, start: int, count: int) -> npt.NDArray[np.float64]:
-        """Return what is applied at steps ``start .. start+count-1``, shape (count, addresses)."""
+        """Return what is applied at steps ``start .. start+count-1``, shape (count, addresses).
+
+        Of steps that have been taken it is what was applied then.
+        """
         rows = np.empty((count, len(self._tracks)))
-        steps = np.arange(start, start + count)
         for column, track in enumerate(self._tracks.values()):
-            rows[:, column] = track.plan(steps) if track.held is None else track.held
+            rows[:, column] = track.values(start, count)
         return rows
 
     def plan(self, address: str) -> Schedule:
@@ -95,8 +151,7 @@ class Plans:
 
     def changed(self, address: str) -> bool:
         """Return whether anything but the chain's own value was ever applied at a full address."""
-        track = self._tracks[address]
-        return [applied for _, applied in track.changes] != [track.chain_value]
+        return [applied for _, applied in self._tracks[address].changes] != [self._first[address]]
 
     def resolve(self, text: str) -> str:
         """Return the full address of a live hyperparameter, or raise a ValueError."""
@@ -143,36 +198,97 @@ class Plans:
             if held is not None:
                 held = self._chain.hyperparameter(address).check(text, held)
             wanted[address] = (plan, held)
-        changes = []
-        for address, (plan, held) in wanted.items():
-            before = self._tracks[address].applied
-            self._tracks[address].plan, self._tracks[address].held = plan, held
-            changes.append(self._record(step, address, before))
-        return changes
+        return [self.put(step, address, *both) for address, both in wanted.items()]
+
+    def nudge(self, step: int, amounts: Mapping[str, float]) -> list[Change]:
+        """Change the values in force by amounts, and what is left of plans by the same factor."""
+        wanted: dict[str, tuple[Schedule, float | None]] = {}
+        for text, amount in amounts.items():
+            address = self._once(text, wanted)
+            track = self._tracks[address]
+            now = float(track.values(step, 1)[0])
+            new = self._chain.hyperparameter(address).check(text, now + float(amount))
+            if _is_below_zero(new):
+                raise ValueError(f"{text} must stay >= 0, and {now:g} {amount:+g} is {new:g}")
+            if track.held is not None:
+                wanted[address] = (track.plan, new)
+                continue
+            if not now or not new:
+                raise ValueError(
+                    f"{text} must be > 0 before and after a nudge, so that the rest of its curve "
+                    f"can follow by a factor; it is {now:g} and would be {new:g}: set it instead"
+                )
+            plan = track.plan.scaled(new / now)
+            self._chain.replace(**{address: plan.sliced(step)})
+            wanted[address] = (plan, None)
+        return [self.put(step, address, *both) for address, both in wanted.items()]
 
     def release(self, step: int, addresses: Iterable[str] = ()) -> list[Change]:
         """Let held numbers go; all of them where none is named."""
         names = [self.resolve(text) for text in addresses] or self.addresses
-        changes = []
-        for address in names:
-            track = self._tracks[address]
-            if track.held is not None:
-                before, track.held = track.applied, None
-                changes.append(self._record(step, address, before))
-        return changes
+        tracks = {address: self._tracks[address] for address in names}
+        return [
+            self.put(step, address, track.plan, None)
+            for address, track in tracks.items()
+            if track.held is not None
+        ]
 
     def cool_down(self, step: int, steps: int, end_value: float) -> list[Change]:
         """Ramp every learning rate from where it is straight to `end_value` over `steps` steps."""
+        changes = []
+        for address in self.rates("cooldown"):
+            applied = as_schedule(self._tracks[address].applied)
+            ramp = applied.cooldown_from(step, steps, end_value)
+            changes.append(self.put(step, address, ramp, None))
+        return changes
+
+    def restart_warmup(self, step: int, steps: int, init_value: float) -> list[Change]:
+        """Ramp every learning rate from `init_value` to its plan over `steps` steps."""
+        changes = []
+        for address in self.rates("restart_warmup"):
+            plan = as_schedule(self._tracks[address].applied)
+            ramp = Segment(
+                "linear", steps, init_value=init_value, end_value=float(plan(step + steps))
+            )
+            parts = [plan.sliced(0, step)] if step else []
+            warmed = Schedule(*parts, ramp, plan.sliced(step + steps))
+            changes.append(self.put(step, address, warmed, None))
+        return changes
+
+    def hold_group(self, step: int, group: str, *, frozen: bool) -> list[Change]:
+        """Hold at 0 what multiplies every update of a group, or release it."""
+        changes = []
+        for address in self.brakes(group):
+            track = self._tracks[address]
+            if frozen != (track.held == 0.0):
+                changes.append(self.put(step, address, track.plan, 0.0 if frozen else None))
+        return changes
+
+    def brakes(self, group: str) -> tuple[str, ...]:
+        """Return the live addresses that stop a group where they are 0; ValueError if none do."""
+        chosen = self._chain.group(group)
+        if not chosen.own:
+            found: tuple[str, ...] = (self._chain.resolve(f"{group}/multiplier"),)
+        else:
+            found = tuple(
+                f"{label}.{link.declaration.rate}"
+                for label, link in self._chain.labelled_in(group)
+                if link.declaration.rate in link.live()
+            )
+        if not found or any(address not in self._tracks for address in found):
+            raise ValueError(
+                f"the group {group} must have a live multiplier or learning rate to be frozen by, "
+                "and this one has none"
+            )
+        return found
+
+    def rates(self, what: str) -> list[str]:
+        """Return the live learning rates; ValueError naming `what` needs one if there is none."""
         called = {f"{label}.{link.declaration.rate}" for label, link in self._chain.labelled()}
         rates = [a for a in self.addresses if a in called or a.endswith("learning_rate")]
         if not rates:
-            raise ValueError("cooldown needs a live learning_rate, and this run has none")
-        changes = []
-        for address in rates:
-            applied = as_schedule(self._tracks[address].applied)
-            ramp = applied.cooldown_from(step, steps, end_value)
-            changes.append(self._apply(step, address, ramp))
-        return changes
+            raise ValueError(f"{what} needs a live learning_rate, and this run has none")
+        return rates
 
     def _once(self, text: str, seen: Mapping[str, object]) -> str:
         address = self.resolve(text)
@@ -181,18 +297,9 @@ class Plans:
         return address
 
     def _apply(self, step: int, address: str, value: float | Schedule) -> Change:
-        track = self._tracks[address]
-        before = track.applied
         if isinstance(value, Schedule):
-            track.plan, track.held = value, None
-        else:
-            track.held = value
-        return self._record(step, address, before)
-
-    def _record(self, step: int, address: str, before: float | Schedule) -> Change:
-        track = self._tracks[address]
-        track.record(step)
-        return Change(address=address, before=before, after=track.applied)
+            return self.put(step, address, value, None)
+        return self.put(step, address, self._tracks[address].plan, value)
 
 
 def live_addresses(chain: Chain, live: Iterable[str] | None) -> tuple[str, ...]:

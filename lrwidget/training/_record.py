@@ -5,7 +5,7 @@ from __future__ import annotations
 from lrwidget.optimizers import Chain
 from lrwidget.schedules import Schedule
 from lrwidget.training._history import History
-from lrwidget.training._journal import JournalEntry
+from lrwidget.training._journal import Journal
 from lrwidget.training._plan import as_schedule
 from lrwidget.training._steered import Steered
 
@@ -41,9 +41,11 @@ class Record:
         return self._loop.history
 
     @property
-    def journal(self) -> tuple[JournalEntry, ...]:
+    def journal(self) -> Journal:
         """Every command that took effect, in order."""
-        return tuple(self._loop.edits.journal)
+        return Journal(
+            list(self._loop.edits.journal), position=self._loop.position, chain=self.chain
+        )
 
     def plan(self, address: str = "learning_rate") -> Schedule:
         """Return the schedule that is and will be applied, in absolute steps of the run.

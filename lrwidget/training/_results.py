@@ -16,16 +16,20 @@ class Results(Record):
 
     Attributes
     ----------
-    task, runner
-        What is trained, and the compiled step.
+    task
+        What is trained.
     starts_elsewhere
         Whether the run began with other weights than the task's initial ones.
     """
 
     task: Task
-    runner: Runner
     starts_elsewhere: bool
     _loop: Loop
+
+    @property
+    def runner(self) -> Runner:
+        """The compiled step."""
+        raise NotImplementedError
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -58,6 +62,9 @@ class Results(Record):
         is at others: ``t.chain.eval_params(t.opt_state, t.params)``, which are the ones to use.
         """
         adapter = self.task.adapter
+        if adapter.kind == "nnx" and not self._loop.owner:
+            # A fork has an object of its own: the person's has the weights of the run itself.
+            return self._loop.ask(lambda carry: adapter.separate(*copied(carry[:2])))  # type: ignore[attr-defined]
         if self._loop.state == "idle" and adapter.kind == "nnx":
             # Nothing has been trained, and looking must not change the person's own object.
             return adapter.current_model()

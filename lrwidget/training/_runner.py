@@ -16,7 +16,7 @@ import optax
 from lrwidget import optimizers
 from lrwidget.optimizers import Chain
 from lrwidget.training._arrays import PyTree, strong
-from lrwidget.training._batches import Chunk
+from lrwidget.training._batches import Chunk, Source
 from lrwidget.training._effective import EffectiveRates
 from lrwidget.training._randomness import step_root
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from lrwidget.training._task import Task
 
 Dispatch = Literal["auto", "loop", "step"]
+
+GRADIENT_NORM = "gradient_norm"
+UPDATE_RATIO = "update_ratio"
+MEASURES = (GRADIENT_NORM, UPDATE_RATIO)
+"""What a step can measure besides; see `Trainer`."""
 
 # A chunk this long, by one measure or the other, tells how fast its form is.
 _TELLING_STEPS = 16
@@ -64,6 +69,10 @@ class Runner:
         The live hyperparameters, full addresses in the chain's order.
     dispatch
         ``"loop"``, ``"step"`` or ``"auto"``; see `Task.runner`.
+    source
+        The training data; its batch size is compiled in.
+    measure
+        Which of `MEASURES` each step reports.
 
     Attributes
     ----------
@@ -73,25 +82,39 @@ class Runner:
         What the chain's links tell of themselves, as addresses such as ``"prodigy.estim_lr"``.
     columns
         The columns of what it reports: ``"loss"``, then the loss function's metrics, then
-        `reports`.
+        `reports`, then what `measure` asks for.
     effective_rates
         What each group is really trained with, as columns.
     max_chunk
         Steps of the longest chunk.
+    needs
+        What the chain's update asks for besides gradients; see `Chain.needs`.
     traces
         How often the step has been traced so far.
     usual_chunk
         Steps that fill a chunk's time, as the last run found; a hint to the next.
+    source
+        The training data that its steps pick their batches from.
     tx
         The Optax transformation, whose state is ``carry.opt_state``.
     """
 
-    def __init__(self, task: Task, chain: Chain, addresses: tuple[str, ...], dispatch: Dispatch):
+    def __init__(
+        self,
+        task: Task,
+        chain: Chain,
+        addresses: tuple[str, ...],
+        dispatch: Dispatch,
+        source: Source,
+        measure: tuple[str, ...] = (),
+    ):
         self.addresses = addresses
         self.reports = chain.reports()
-        self.columns = ("loss", *task.metrics, *self.reports)
+        self.measure = measure
+        self.columns = ("loss", *task.metrics, *self.reports, *measure)
         self.effective_rates = EffectiveRates(chain, addresses)
-        self.max_chunk = task.source.max_chunk
+        self.source = source
+        self.max_chunk = source.max_chunk
         self.traces = 0
         self.usual_chunk = 1
         self.tx: optax.GradientTransformation = chain.live(addresses)
@@ -105,13 +128,14 @@ class Runner:
             raise ValueError(
                 f"chain must suit the model's parameters, got {chain!r}, which does not: {error}"
             ) from error
-        self._needs = chain.needs
+        self.needs = chain.needs
         self._evaluated = jax.jit(chain.eval_params) if _evaluates(chain) else None
         self._choice = _Choice(dispatch, convolves=task.convolves)
         self._root = step_root(task.seed)
         self._start = jax.jit(self._initial)
         self._loop = jax.jit(self._run_loop, donate_argnums=0)
         self._single = jax.jit(self._run_single, donate_argnums=(0, 1, 2))
+        self._together: Callable[..., Any] | None = None  # for who looks ahead
 
     @property
     def dispatch(self) -> Literal["loop", "step"]:
@@ -193,6 +217,42 @@ class Runner:
         buffer.copy_to_host_async()
         return carry, Out(buffer, chunk.steps)
 
+    def run_side_by_side(
+        self, carries: Carry, start: int, rows: npt.NDArray[np.float64], chunk: Chunk
+    ) -> tuple[Carry, npt.NDArray[np.float32]]:
+        """Take the steps of one chunk from several states at once, and wait for them.
+
+        Parameters
+        ----------
+        carries
+            What each is at, stacked.
+        start
+            The first step's number.
+        rows
+            Their hyperparameters, shape (states, steps, addresses).
+        chunk
+            The batches, the same for all.
+
+        Returns
+        -------
+        tuple
+            What each is at after the steps, and what they report, (states, steps, columns).
+        """
+        if self._together is None:
+            self._together = jax.jit(jax.vmap(self._run_loop, (0, None, None, 0, None, None)))
+        padded = np.zeros((len(rows), self.max_chunk, len(self._injection.names)), np.float32)
+        for place, each in enumerate(rows):
+            padded[place, : chunk.steps] = self._injection.columns(each)
+        carries, buffer = self._together(
+            carries,
+            np.int32(start),
+            np.int32(chunk.steps),
+            padded,
+            chunk.feed,
+            jnp.asarray(math.nan, jnp.float32),
+        )
+        return carries, np.asarray(buffer)[:, : chunk.steps]
+
     def _step_by_step(
         self,
         carry: Carry,
@@ -258,7 +318,7 @@ class Runner:
     ) -> tuple[Carry, jax.Array]:
         self.traces += 1
         step = start + place
-        batch = self._task.source.pick(feed, step, place)
+        batch = self.source.pick(feed, step, place)
         key = jax.random.fold_in(self._root, step)
         gradient: Callable[..., Any] = jax.value_and_grad(self._task.loss, has_aux=True)
         (loss, (metrics, state)), grads = gradient(carry.params, carry.state, batch, key)
@@ -275,7 +335,7 @@ class Runner:
             "obj_fn": value_fn,
             "valid_value": jnp.where(place == 0, valid, jnp.nan),
         }
-        needed = {name: value for name, value in extra.items() if name in self._needs}
+        needed = {name: value for name, value in extra.items() if name in self.needs}
         updates, opt_state = self.tx.update(grads, opt_state, carry.params, **needed)
         # What a step writes, the next one overwrites: left as it came, it costs a loop nothing.
         opt_state = opt_state._replace(hyperparams=carry.opt_state.hyperparams)
@@ -283,9 +343,15 @@ class Runner:
         told = optimizers.reports(opt_state) if self.reports else {}
         measures = [loss, *(metrics[name] for name in self._task.metrics)]
         measures += [told[name] for name in self.reports]
+        measures += [self._measured(name, grads, updates, carry.params) for name in self.measure]
         report = jnp.stack([measure.astype(jnp.float32) for measure in measures])
         after = jax.tree.map(_as_before, Carry(params, state, opt_state), carry)
         return after, buffer.at[place].set(report)
+
+    def _measured(self, name: str, grads: PyTree, updates: PyTree, params: PyTree) -> jax.Array:
+        if name == GRADIENT_NORM:
+            return _norm(grads)
+        return _norm(updates) / _norm(params)
 
     def _write(self, opt_state: Any, rows: jax.Array, place: jax.Array) -> Any:
         row = jax.lax.dynamic_index_in_dim(rows, place, keepdims=False)
@@ -296,6 +362,11 @@ class Runner:
 
     def _buffer(self) -> jax.Array:
         return jnp.zeros((self.max_chunk, len(self.columns)), jnp.float32)
+
+
+def _norm(tree: PyTree) -> jax.Array:
+    squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(tree)]
+    return jnp.sqrt(jnp.sum(jnp.stack(squares)))
 
 
 def _evaluates(chain: Chain) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import atexit
 import collections
 import concurrent.futures
+import logging
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Literal
 
-from lrwidget.training._commands import Command, Pause, Resume, SetPace, Step, Stop
+import numpy as np
+
+from lrwidget.training._commands import Command, Pause, Resume, Rewind, SetPace, Step, Stop
 from lrwidget.training._edits import Edits
+from lrwidget.training._guard import Verdict
 from lrwidget.training._history import History
 from lrwidget.training._tempo import Tempo
 
@@ -21,6 +25,8 @@ State = Literal[
 ENDED: frozenset[State] = frozenset({"finished", "stopped", "diverged", "failed"})
 
 Future = concurrent.futures.Future
+
+_log = logging.getLogger("lrwidget")
 
 # How long the interpreter's exit waits for a run to stop.
 _EXIT_SECONDS = 5.0
@@ -78,6 +84,7 @@ class Steered:
         self._until: int | None = None  # where a Step command pauses
         self._paused = False
         self._stopping = False
+        self._abandoned = False
         self._confirm_at_rest: list[Future[int]] = []
 
     # ---- any thread -----------------------------------------------------------------------------
@@ -183,8 +190,12 @@ class Steered:
                 pace = command.steps_per_second
                 self._edits.note(command, self.handed, before=self.tempo.pace, after=pace)
                 self.tempo.set_pace(pace)
+            case Rewind():
+                raise ValueError(
+                    "rewind needs a Trainer whose run has begun: only that knows the states before"
+                )
             case _:
-                self._edits.apply(command, self.handed)
+                self._edits.apply(command, self.handed, idle=self.state == "idle")
         return True
 
     def _pause(self, command: Pause) -> bool:
@@ -215,42 +226,62 @@ class Steered:
     def _go_on(self) -> None:
         if self._paused:
             self._paused = False
+            if not self._stopping:
+                # A pause that was taken back before the run came to rest is answered all the same.
+                waiting, self._confirm_at_rest = self._confirm_at_rest, []
+                for future in waiting:
+                    future.set_result(self.handed)
             self.tempo.rested()
             self._set_state("running")
 
     # ---- where the steps are taken --------------------------------------------------------------
+
+    def _fire(self) -> bool:
+        """Let the edits take effect that waited for this step; return whether there were any."""
+        due = self._edits.next_due
+        if due is None or due > self.handed:
+            return False
+        for text in self._edits.fire(self.handed):
+            _log.warning("%s", text)
+            self._edits.note("refused", self.handed, reason=text)
+        return True
 
     def _pause_after_steps(self) -> None:
         """Pause where the last Step command said to."""
         if self._until is not None and self._until <= self.handed < self._edits.steps:
             self._paused, self._until = True, None
 
+    @property
+    def _given_up(self) -> bool:
+        return self._abandoned and self._paused
+
     def _wait(self, seconds: float | None) -> None:
         """Wait for a command, so many seconds at most."""
         with self.changed:
-            self.changed.wait_for(lambda: self._queue, seconds)
+            self.changed.wait_for(lambda: self._queue or self._given_up, seconds)
 
     def _end(self, outcome: State) -> None:
         """End the run, and answer everything that still waits."""
         with self.changed:
             self._set_state(outcome)
+            ended = self.ended  # one that is reopened has another
             waiting = list(self._queue)
             self._queue.clear()
         for request, future in waiting:
             self._take(request, future)
         self._confirm()
         self._on_change()
-        self.ended.set_result(None)
+        ended.set_result(None)
 
     def _confirm(self) -> None:
         waiting, self._confirm_at_rest = self._confirm_at_rest, []
         for future in waiting:
             future.set_result(self.position)
 
-    def _divergence(self, step: int, loss: float) -> str:
-        """Return what to say of a loss that is not finite; its row is in the history."""
-        history = self.history
-        row = len(history) - 1
+    def _divergence(self, verdict: Verdict) -> str:
+        """Return what to say of a run that has diverged; the row of the step is in the history."""
+        history, step = self.history, verdict.step
+        row = min(int(np.searchsorted(history.step, step)), len(history) - 1)
         rates = [
             f"{address} was {float(history[address][row]):.3g}"
             for address in self._edits.plans.addresses
@@ -258,7 +289,7 @@ class Steered:
         ]
         where = f", where {' and '.join(rates)}" if rates else ""
         return (
-            f"the loss was {loss} at step {step}{where}: start a new run with a lower learning "
+            f"{verdict.reason}{where}: start a new run with a lower learning "
             "rate, a longer warmup or clipped gradients"
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lrwidget.optimizers import Chain, chain_of
+from lrwidget.optimizers import Chain, Link, chain_of
 from lrwidget.training._arguments import (
     check_validation,
     run_length,
@@ -15,18 +17,41 @@ from lrwidget.training._arguments import (
     warn_of_empty_groups,
 )
 from lrwidget.training._arrays import PyTree, copied
+from lrwidget.training._callbacks import Callbacks
 from lrwidget.training._commands import Stop, check_pace
-from lrwidget.training._controls import Controls
 from lrwidget.training._edits import Edits
+from lrwidget.training._forks import Forks
+from lrwidget.training._guard import Guard, guard_of
+from lrwidget.training._keeper import Keeper
 from lrwidget.training._kernel import warn_if_deaf
-from lrwidget.training._loop import Loop
-from lrwidget.training._plan import Plans
-from lrwidget.training._results import Results
+from lrwidget.training._loop import Beginning, Loop
+from lrwidget.training._options import (
+    GUARD,
+    Options,
+    check_name,
+    early_stopping_of,
+    first_sizes,
+    keep_of,
+    measures_of,
+)
+from lrwidget.training._plan import Plans, live_addresses
+from lrwidget.training._progress import progress_of
+from lrwidget.training._snapshots import Keep
 from lrwidget.training._steered import ENDED
 from lrwidget.training._task import Task
 
+if TYPE_CHECKING:
+    from lrwidget.training._early import EarlyStopping
+    from lrwidget.training._place import Place
+    from lrwidget.training._runner import Runner
 
-class Trainer(Controls, Results):
+_log = logging.getLogger("lrwidget")
+
+# How long `wait` waits for callbacks after a run has ended.
+_CALLBACK_SECONDS = 60.0
+
+
+class Trainer(Forks):
     """Train a task under a chain on a thread of its own, taking commands while it runs.
 
     Every command takes effect at a step border, is confirmed, and is written to the journal with
@@ -61,6 +86,28 @@ class Trainer(Controls, Results):
         Weights and model state to begin with: None for the task's initial ones, another `Trainer`
         for where that one is, ``"current"`` for what the model object holds now. The optimizer's
         state, the order of the data and the randomness always begin afresh.
+    directory
+        A folder that does not exist or is empty: the run is kept there, so that nothing but a disk
+        can lose it; `lrwidget.open_run` reads it and goes on. None keeps it in memory.
+    snapshots
+        Which states are kept to go back to; see `Keep`.
+    guard
+        What the run does when it diverges: ``"stop"``, ``"pause"``, ``"roll_back"``, or a `Guard`.
+        None ends it where the loss is NaN or infinite, and never otherwise.
+    measure
+        Columns of the history that cost something: ``"gradient_norm"``, ``"update_ratio"`` (norm
+        of the update over norm of the parameters), ``"guard"`` (``guard_level`` and
+        ``guard_limit``).
+    early_stopping
+        Validation passes without a better loss after which the run stops, or an `EarlyStopping`.
+    callbacks
+        Objects with a method ``on_chunk(trainer, rows)``, called on a thread of their own with
+        the new rows of the history, column by column.
+    progress
+        Whether to tell how far the run is: as a bar at a terminal where tqdm is installed, else as
+        plain lines. ``"auto"``: at a terminal only.
+    name
+        What the run is called in plots.
 
     Raises
     ------
@@ -85,37 +132,127 @@ class Trainer(Controls, Results):
     def __init__(
         self,
         task: Task,
-        chain: Chain,
+        chain: Chain | Link,
         steps: int | None = None,
         epochs: int | None = None,
         pace: float | None = None,
         live: Iterable[str] | None = None,
         valid_every: int | None = None,
         start: Trainer | Literal["current"] | None = None,
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        snapshots: Keep | None = None,
+        guard: str | Guard | None = None,
+        measure: Iterable[str] = (),
+        early_stopping: int | EarlyStopping | None = None,
+        callbacks: Iterable[Any] = (),
+        progress: Literal["auto"] | bool = "auto",
+        name: str = "run",
     ):
         if not isinstance(task, Task):
             raise TypeError(f"task must be a Task, got {task!r}")
-        self.task = task
-        self.chain = chain_of(chain)
-        check_validation(task, self.chain)
-        warn_of_empty_groups(task, self.chain)
-        steps = run_length(task, self.chain, steps, epochs)
-        pace = check_pace("pace", pace)
-        valid_every = validation_interval(task, steps, valid_every)
-        runner = task.runner(self.chain, live)
-        self.runner = runner
-        self.addresses = runner.addresses
-        self.starts_elsewhere = start is not None
+        chain = chain_of(chain)
+        check_validation(task, chain)
+        warn_of_empty_groups(task, chain)
+        steps = run_length(task, chain, steps, epochs)
+        shown = [] if (bar := progress_of(progress)) is None else [bar]
+        options = Options(
+            live=live_addresses(chain, live),
+            pace=check_pace("pace", pace),
+            valid_every=validation_interval(task, steps, valid_every),
+            start=_starting_point(task, start),
+            keep=keep_of(snapshots),
+            guard=guard_of(guard),
+            measure=measures_of(measure),
+            early_stopping=early_stopping_of(early_stopping, task),
+            callbacks=(*Callbacks(callbacks).callbacks, *shown),
+        )
+        self._set_up(task, chain, steps, options, name=check_name(name), directory=directory)
+
+    def _set_up(
+        self,
+        task: Task,
+        chain: Chain,
+        steps: int,
+        options: Options,
+        *,
+        name: str,
+        directory: str | os.PathLike[str] | None = None,
+        place: Callable[[Trainer], Place | None] | None = None,
+        edits: Edits | None = None,
+        beginning: Beginning | None = None,
+        parent: Trainer | None = None,
+        id: str = "main",  # noqa: A002
+    ) -> None:
+        self.task, self.chain, self.name, self.parent, self.id = task, chain, name, parent, id
+        self.options, self.first_steps = options, steps
+        self.addresses = options.live
+        self.starts_elsewhere = options.start is not None
+        self.disk_error: str | None = None
         self._subscriptions: list[tuple[object, Callable[[Trainer], object]]] = []
+        self._forks: tuple[Trainer, ...] = ()
+        self._fork_count = 0
+        if edits is None:
+            edits = Edits(Plans(chain, options.live), steps, first_sizes(task))
+        if place is None:
+            self._place = self._placed(directory)
+        else:
+            self._place = place(self)
+        keeper = Keeper(options.keep, task.steps_per_epoch, self._place)
+        edits.sink = keeper.entry
+        self._callbacks = Callbacks(options.callbacks, weakly(self._callback_failed))
+        self.callback_error: str | None = None
         self._loop = Loop(
             task,
-            runner,
-            Edits(Plans(self.chain, runner.addresses), steps),
-            pace=pace,
-            valid_every=valid_every,
-            start=_starting_point(task, start),
-            on_change=self._announce,
+            lambda size: task.runner(
+                chain, options.live, batch_size=size, measure=options.measured
+            ),
+            edits,
+            keeper,
+            pace=options.pace,
+            valid_every=options.valid_every,
+            start=options.start,
+            beginning=beginning,
+            owner=parent is None,
+            guard=options.guard,
+            early_stopping=options.early_stopping,
+            signals=GUARD in options.measure,
+            # The run's thread must not keep alive what nobody else wants any more.
+            on_rows=weakly(self._tell_rows),
+            on_change=weakly(self._announce),
         )
+        weakref.finalize(self, self._loop.abandon).atexit = False
+
+    @property
+    def runner(self) -> Runner:
+        """The compiled step, as the run uses it now."""
+        return self._loop.runner
+
+    def _placed(self, directory: str | os.PathLike[str] | None) -> Place | None:
+        if directory is None:
+            return None
+        from lrwidget.training._place import Place
+
+        config = {"header": self.header, "id": self.id, "parent": None}
+        return Place.new(directory, config, self.options.keep.disk, weakly(self._disk_failed))
+
+    def _disk_failed(self, text: str) -> None:
+        self.disk_error = text
+        _log.warning("a run is no longer kept on disk: %s", text)
+        self._announce()
+
+    def _callback_failed(self, text: str) -> None:
+        self.callback_error = text
+        self._announce()
+
+    def _tell_rows(self, table: str, rows: dict[str, Any]) -> None:
+        if not self._callbacks.callbacks:
+            return
+        if table == "valid":
+            self._callbacks.valid(self, {name: column[0] for name, column in rows.items()})
+            return
+        names = zip(self.history.keys(), self.history.names, strict=True)
+        self._callbacks.chunk(self, {name: rows[key] for key, name in names})
 
     def __repr__(self) -> str:
         return f"Trainer({self.state}, step {self.position} of {self.steps}, {self.task!r})"
@@ -155,26 +292,55 @@ class Trainer(Controls, Results):
         self._raise_failure()
         self._warn_of_divergence()
 
-    def to_code(self) -> str:
+    def to_code(self, *, exact: bool = False) -> str:
         """Return a script that repeats the run, as far as it went, without lrwidget.
 
         It needs Optax, JAX, NumPy, and Flax if the model does; model, loss function and data are
         its user's. Its ``train`` does the same shuffling and draws the same randomness.
+
+        Parameters
+        ----------
+        exact
+            Whether it must give the run's numbers to the last bit, on the same platform and with
+            the same libraries. It then has what was applied as stored rows. Otherwise it has the
+            schedules as code, to be read and changed: each value differs from what was applied by
+            1e-6 of the highest at most.
         """
         from lrwidget.training._script import write_script
 
-        return write_script(self)
+        return write_script(self, exact=exact)
 
     def _announce(self) -> None:
         if self.state in ENDED:
             Trainer.live_trainers.discard(self)
+            self._callbacks.end(self)
         elif self.state != "idle":
             Trainer.live_trainers.add(self)
+            self._callbacks.start(self)
         super()._announce()
+
+    def _wait_for_end(self, timeout: float | None) -> bool:
+        ended = super()._wait_for_end(timeout)
+        if ended:
+            # A script must not go on, or end, before its writers have written.
+            self._callbacks.join(_CALLBACK_SECONDS)
+        return ended
 
     def _ended(self) -> asyncio.Future[None]:
         # Shielded: a cancelled cell must not cancel what other threads wait for.
         return asyncio.shield(asyncio.wrap_future(self._loop.ended))
+
+
+def weakly(method: Callable[..., Any]) -> Callable[..., None]:
+    """Return a function that calls a bound method as long as its object is alive."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> None:
+        bound = reference()
+        if bound is not None:
+            bound(*arguments)
+
+    return call
 
 
 def _starting_point(task: Task, start: Any) -> tuple[PyTree, PyTree] | None:
