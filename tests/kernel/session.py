@@ -109,6 +109,10 @@ class Session:
         """Run a cell and return what it printed."""
         return self.finish(self.begin(code))
 
+    def interrupt(self) -> None:
+        """Interrupt the kernel, as Kernel → Interrupt does."""
+        self._manager.interrupt_kernel()
+
     # ---- the widget ---------------------------------------------------------------------------
 
     def command(self, kind: str, **fields: Any) -> str:

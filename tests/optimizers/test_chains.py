@@ -102,7 +102,9 @@ def scheduled_at(chain, address):
 
 # Parts, so that each stays far below the limit of a test's time. What fails is not made smaller:
 # each try would be a compilation.
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.soak) for part in range(1, PARTS))]
+)
 def test_every_form_of_a_random_chain_is_the_same_optimizer(part):
     seen = {}
 

@@ -259,4 +259,4 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=60, stateful_step_count=25)
+TestEdits.settings = settings(max_examples=30, stateful_step_count=25)
