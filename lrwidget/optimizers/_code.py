@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lrwidget.optimizers._addresses import group_of
 from lrwidget.optimizers._assembly import Around, Nest, Split, Step, assembly
 from lrwidget.optimizers._declaration import Declaration, Hyperparameter
@@ -74,6 +76,40 @@ def add_chain(source: Source, chain: Chain, name: str, *, hold: bool = False) ->
         source.schedule(chain.value(address), word, hold=hold)
     writer = _Writer(source, chain, words, live=False, hold=hold)
     _assign(source, name, writer.sequence(assembly(chain)), comment=_use(chain, name))
+
+
+def add_live(source: Source, chain: Chain, name: str, addresses: Iterable[str]) -> None:
+    """Add `name` as what ``chain.live(addresses)`` is, every number of them injected.
+
+    The text calls a class ``Decay(value, complement)``, which it does not define.
+    """
+    injection = chain.injection(addresses)
+    _check_name(name, injection.names)
+    words = dict(zip(injection.addresses, injection.keys, strict=True))
+    writer = _Writer(source, chain, words, live=True, hold=False)
+    expression = writer.sequence(assembly(chain))
+    source.imports |= {"import functools", "import optax", "import jax.numpy as jnp"}
+    decays = [
+        f"{key} = Decay({key}, {injection.complement(column)})"
+        for column, key in enumerate(injection.keys)
+        if column in injection.decays
+    ]
+    factory = f"make_{name}"
+    source.function(
+        head(factory, injection.names),
+        *decays,
+        *_returned(expression),
+        decorator="@functools.partial(optax.inject_hyperparams, hyperparam_dtype=jnp.float32)",
+    )
+    chosen = [chain.addresses().index(address) for address in injection.addresses]
+    [row] = injection.columns(chain.rows(0, 1)[:, chosen])
+    first = dict(zip(injection.names, map(rounded, row), strict=True))
+    _assign(source, name, _call(factory, first), comment=_use(chain, name))
+
+
+def rounded(value: np.float32) -> str:
+    """Write a float32 number as Python source: with as few digits as tell it from every other."""
+    return str(value).replace("e+", "e")
 
 
 def _check_name(name: str, words: Iterable[str]) -> None:

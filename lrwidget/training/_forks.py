@@ -249,6 +249,8 @@ class Forks(Controls, Results):
             id=fork_id(self.id, number),
         )
         fork._loop.keep_beginning()
+        if fork._place is not None:
+            fork._place.told(fork_step=fork.fork_step)
         if changes:
             fork.set(changes, source=source)
         self._forks = (*self._forks, fork)

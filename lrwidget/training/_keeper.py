@@ -15,7 +15,7 @@ from lrwidget.training._runner import Carry
 from lrwidget.training._snapshots import Keep, Rhythm, Snapshot, SnapshotInfo, Snapshots
 
 if TYPE_CHECKING:
-    from lrwidget.training._disk import RunDirectory
+    from lrwidget.training._disk import RunDirectory, Saver
     from lrwidget.training._journal import JournalEntry
     from lrwidget.training._place import Place
 
@@ -43,8 +43,6 @@ class Keeper:
     def __init__(self, keep: Keep, steps_per_epoch: int | None, place: Place | None = None):
         self.snapshots = Snapshots(keep.memory)
         self.place = place
-        self.saver = None if place is None else place.saver
-        self._directory = None if place is None else place.directory
         every = steps_per_epoch if keep.every == "epoch" else keep.every
         self._reason = "epoch" if keep.every == "epoch" else "interval"
         disk_every = every if keep.disk_every is None else keep.disk_every
@@ -52,6 +50,15 @@ class Keeper:
         self._disk_rhythm = Rhythm(disk_every, _DISK_SECONDS)
         self._best_rhythm = Rhythm(None)
         self.best: tuple[int, float] | None = None
+
+    @property
+    def saver(self) -> Saver | None:
+        """What writes to the disk; None where nothing does."""
+        return None if self.place is None else self.place.saver
+
+    @property
+    def _directory(self) -> RunDirectory | None:
+        return None if self.place is None else self.place.directory
 
     @property
     def is_new_on_disk(self) -> bool:
@@ -117,9 +124,10 @@ class Keeper:
     def nearest(self, step: int, like: Callable[[], Carry]) -> Snapshot | None:
         """Return the last snapshot at or before a step, from memory or from disk."""
         kept = self.snapshots.nearest(step)
-        if self._directory is None or self.saver is None:
+        if self._directory is None:
             return kept
-        self.saver.flush()
+        if self.saver is not None:
+            self.saver.flush()
         there = [s.step for s in self._directory.snapshots() if s.step <= step]
         if there and (kept is None or max(there) > kept.step):
             found = read_snapshot(self._directory, max(there), like())

@@ -165,6 +165,10 @@ class Loop(Steered):
         What it does besides taking steps, such as ``"rewinding to 600"``; None for nothing.
     """
 
+    _advice = (
+        "rewind to before that and lower the rate, or start again with a longer warmup or clipped "
+        "gradients"
+    )
     _afterwards = "make a new Trainer (start=this one goes on from its weights), or rewind it"
     thread: threading.Thread
 
@@ -283,11 +287,11 @@ class Loop(Steered):
             if reopens and self.state in ENDED:
                 try:
                     self._check_reopened(command)
+                    self._reopen()
                 except ValueError as error:
                     refused: Future[int] = Future()
                     refused.set_exception(error)
                     return refused
-                self._reopen()
             future = super().submit(command)
         if isinstance(command, Stop):
             # It is in the queue now: whoever asks for batches after this sees it there.
@@ -329,13 +333,13 @@ class Loop(Steered):
 
     def _reopen(self) -> None:
         """Let an ended run take commands again, at rest; the condition is held."""
+        if self.keeper.place is not None:
+            self.keeper.place.goes_on()  # raises where another process writes
         self.ended = Future()
         self._stopping, self._paused, self._until = False, True, None
         self._interrupted = False
         self._verdict = self._stranded = None
         self.thread = self._new_thread(self.thread)
-        if self.keeper.place is not None:
-            self.keeper.place.goes_on()
         self._set_state("paused")
         self.thread.start()
 
@@ -656,7 +660,8 @@ class Loop(Steered):
     def _go_to(self, step: int) -> None:
         """Make the state what it was on arriving at a step, by replay from before it."""
         self._catching_up = True
-        self._restore(step)
+        # From no later than where the history ends, so that none of its rows is left out.
+        self._restore(min(step, len(self.history)))
         passes = () if self._beginning is None else self._beginning.passes
         while self.handed < step:
             self._use_batches()
@@ -894,9 +899,9 @@ class Loop(Steered):
         guard = self._guard
         said = self._divergence(verdict)
         if guard is not None and guard.action == "pause":
+            self._drain()
             self._verdict = None
             self._watch.accepted(self.handed)
-            self._drain()
             self.error = said
             self._edits.note("pause", self.handed, source="guard", reason=verdict.reason)
             self._paused, self._until = True, None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from lrwidget.training._disk import RunDirectory, Saver
 
 
 class Place:
-    """The directory of a run that goes on.
+    """The directory of a run, which is locked while the run goes on, and free when it has ended.
 
     Parameters
     ----------
@@ -21,12 +21,19 @@ class Place:
         Bytes that its snapshots may take.
     on_error
         Called, once, with what is wrong with the disk.
+
+    Attributes
+    ----------
+    directory
+        To read it; while the run goes on also to write.
+    saver
+        What writes there; None once the run has ended.
     """
 
     def __init__(self, directory: RunDirectory, budget: int, on_error: Callable[[str], None]):
         self.directory = directory
-        self.saver = Saver(directory, budget, on_error)
         self._budget, self._on_error = budget, on_error
+        self.saver: Saver | None = Saver(directory, budget, on_error)
 
     @classmethod
     def new(
@@ -40,28 +47,41 @@ class Place:
         return cls(RunDirectory.create(path, config), budget, on_error)
 
     def fork(self, id: str, config: Mapping[str, Any]) -> Place:  # noqa: A002
-        """Make the directory of a fork."""
-        return Place(self.directory.fork(id, config), self._budget, self._on_error)
+        """Make the directory of a fork; ValueError if another process writes to this one."""
+        with self._writable() as directory:
+            return Place(directory.fork(id, config), self._budget, self._on_error)
 
     def ended(self, outcome: str, step: int) -> None:
-        """Write how the run ended, and return when everything is on disk."""
-        self.saver.flush()
-        self._tell(ended={"state": outcome, "step": step})
+        """Write how the run ended and all that is left to write, and let others write here."""
+        if self.saver is not None:
+            self.saver.flush()
+            self.told(ended={"state": outcome, "step": step})
+            self.close()
 
     def goes_on(self) -> None:
-        """Write that the run has not ended after all."""
-        self._tell(ended=None)
+        """Write here again; ValueError if somebody else does."""
+        if self.saver is None:
+            self.directory = RunDirectory.open(self.directory.path, write=True)
+            self.saver = Saver(self.directory, self._budget, self._on_error)
+        self.told(ended=None)
 
     def told(self, **config: Any) -> None:
         """Change what the directory says of the run."""
-        self._tell(**config)
+        # A full disk, or another process that writes, must not change how a run goes on.
+        with contextlib.suppress(OSError, ValueError), self._writable() as directory:
+            directory.set_config({**directory.config, **config})
 
     def close(self) -> None:
         """Write what is left, and let others write here."""
-        self.saver.close()
-        self.directory.close()
+        if self.saver is not None:
+            self.saver.close()  # the directory with it
+            self.saver = None
+            self.directory = RunDirectory.open(self.directory.path)
 
-    def _tell(self, **config: Any) -> None:
-        # A full disk must not change how a run ends.
-        with contextlib.suppress(OSError, ValueError):
-            self.directory.set_config({**self.directory.config, **config})
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[RunDirectory]:
+        if self.saver is not None:
+            yield self.directory
+            return
+        with RunDirectory.open(self.directory.path, write=True) as directory:
+            yield directory

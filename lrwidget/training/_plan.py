@@ -22,6 +22,15 @@ class Change:
     after: float | Schedule
 
 
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _InForce:
+    """What came into force at a step, and after what: every edit keeps what was before it."""
+
+    step: int
+    applied: float | Schedule
+    before: _InForce | None = dataclasses.field(default=None, repr=False)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Track:
     """One hyperparameter: its plan in absolute run steps, and a number that overrides it.
@@ -32,13 +41,13 @@ class Track:
         What is and will be applied, unless a number is held.
     held
         The number that holds until it is released; None for none.
-    changes
-        What came into force at which step, ascending and without repeats: the past of the track.
+    newest
+        What came into force last, and before that: the past of the track.
     """
 
     plan: Schedule
     held: float | None = None
-    changes: tuple[tuple[int, float | Schedule], ...]
+    newest: _InForce
 
     @property
     def applied(self) -> float | Schedule:
@@ -48,22 +57,33 @@ class Track:
     def changed(self, step: int, *, plan: Schedule | None = None, held: float | None) -> Track:
         """Return the track with another plan and held number from `step` on."""
         plan = self.plan if plan is None else plan
-        kept = [change for change in self.changes if change[0] < step]
-        now = (step, plan if held is None else held)
-        return Track(plan=plan, held=held, changes=(*kept, now))
+        before: _InForce | None = self.newest
+        while before is not None and before.step >= step:
+            before = before.before
+        now = _InForce(step, plan if held is None else held, before)
+        return Track(plan=plan, held=held, newest=now)
+
+    @property
+    def changes(self) -> list[tuple[int, float | Schedule]]:
+        """What came into force at which step, ascending and without repeats."""
+        changes = []
+        each: _InForce | None = self.newest
+        while each is not None:
+            changes.append((each.step, each.applied))
+            each = each.before
+        return changes[::-1]
 
     def values(self, start: int, count: int) -> npt.NDArray[np.float64]:
         """Return what was and will be applied at steps ``start .. start+count-1``."""
-        steps = np.arange(start, start + count)
-        began, applied = self.changes[-1]
-        if start >= began:
-            return _values(applied, steps)
-        values = np.empty(count)
-        for (first, applied), end in zip(
-            self.changes, [*(c[0] for c in self.changes[1:]), None], strict=True
-        ):
-            chosen = slice(max(first - start, 0), None if end is None else max(end - start, 0))
-            values[chosen] = _values(applied, steps[chosen])
+        steps, values = np.arange(start, start + count), np.empty(count)
+        each: _InForce | None = self.newest
+        end = count
+        while each is not None and end > 0:
+            begin = max(each.step - start, 0)
+            if begin < end:
+                values[begin:end] = _values(each.applied, steps[begin:end])
+                end = begin
+            each = each.before
         return values
 
     def effective(self) -> Schedule:
@@ -104,7 +124,7 @@ class Plans:
         for address in addresses:
             value = as_schedule(chain.value(address))
             self._first[address] = value
-            self._tracks[address] = Track(plan=value, changes=((0, value),))
+            self._tracks[address] = Track(plan=value, newest=_InForce(0, value))
 
     def copy(self) -> Plans:
         """Return plans of their own."""

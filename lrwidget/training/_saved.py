@@ -146,6 +146,11 @@ class SavedRun(Record):
         return self._shelf.edits.steps
 
     @property
+    def fork_step(self) -> int:
+        """Steps that a fork has in common with its run; 0 for what is no fork."""
+        return int(self._directory.config.get("fork_step", 0))
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """The columns of the history that are measured."""
         return tuple(self.header["columns"])
@@ -275,7 +280,7 @@ class SavedRun(Record):
     def beginning(self, directory: RunDirectory, like: Any) -> Beginning:
         """Return where a trainer begins that goes on with the run."""
         history = self.history
-        snapshot = read_snapshot(directory, self._target, like)
+        snapshot = read_snapshot(directory, self.position, like)
         return Beginning(
             step=self._target,
             snapshot=snapshot,

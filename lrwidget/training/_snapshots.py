@@ -21,6 +21,10 @@ _SECONDS = 0.5
 _SHARE = 0.01
 _BYTES_PER_SECOND = 2e9  # a slow memory's; that of an accelerator is faster
 
+# A small model's take next to nothing by themselves, but they are looked through again and again,
+# and a run may go on for days.
+_MOST = 256
+
 # Those that people or the guard are likely to go back to count as so many.
 _WEIGHT = {"edit": 4.0, "epoch": 2.0, "hand": 16.0}
 
@@ -162,7 +166,7 @@ class Snapshots:
     def _thin(self, now: int) -> None:
         steps = sorted(self._kept)
         total = sum(kept.nbytes for kept in self._kept.values())
-        while total > self._budget and len(steps) > 1:
+        while (total > self._budget or len(steps) > _MOST) and len(steps) > 1:
             removable = [
                 i for i, s in enumerate(steps) if s != now and self._kept[s].reason != "best"
             ]

@@ -62,6 +62,8 @@ class Steered:
         Where the steps are taken; None before that is known.
     """
 
+    # What to do about a run that has diverged.
+    _advice = "start again with a lower learning rate, a longer warmup or clipped gradients"
     # What to do in place of a command to a run that is over.
     _afterwards = "make a new one"
 
@@ -289,8 +291,7 @@ class Steered:
         ]
         where = f", where {' and '.join(rates)}" if rates else ""
         return (
-            f"{verdict.reason}{where}: start a new run with a lower learning "
-            "rate, a longer warmup or clipped gradients"
+            f"{verdict.reason}{where}: {self._advice}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import weakref
@@ -222,6 +223,38 @@ class Trainer(Forks):
             on_change=weakly(self._announce),
         )
         weakref.finalize(self, self._loop.abandon).atexit = False
+
+    def again(
+        self,
+        chain: Chain | Link | None = None,
+        steps: int | None = None,
+        *,
+        pace: float | None = None,
+    ) -> Trainer:
+        """Return a new run of the same task with the same options, from the start; not started.
+
+        It is kept in no directory, since this one has its own.
+
+        Parameters
+        ----------
+        chain
+            Another chain; default the one that this run began with.
+        steps
+            Its length; default the length that this run began with.
+        pace
+            Most steps a second; None for no limit.
+        """
+        chain = self.chain if chain is None else chain_of(chain)
+        same = chain.structure() == self.chain.structure()
+        options = dataclasses.replace(
+            self.options,
+            live=self.options.live if same else live_addresses(chain, None),
+            pace=check_pace("pace", pace),
+        )
+        steps = run_length(self.task, chain, self.first_steps if steps is None else steps, None)
+        new = object.__new__(Trainer)
+        new._set_up(self.task, chain, steps, options, name=self.name)
+        return new
 
     @property
     def runner(self) -> Runner:

@@ -75,7 +75,7 @@ def test_steps_by_hand_change_no_number(plain):
     task = models.task()
     t = lrw.Trainer(task, plain.chain)
     runner = task.runner(plain.chain, dispatch="step")
-    t._loop._runner = runner
+    t._loop.runner_of = lambda _: runner
     t.run_sync()
     assert runner.dispatch == "step"
     assert runner.traces == 1

@@ -24,7 +24,7 @@ from lrwidget.optimizers._layout import WIDTH, laid_out
 from lrwidget.schedules._export._code import Source, arranged
 from lrwidget.training._runner import GRADIENT_NORM, UPDATE_RATIO
 from lrwidget.training._script._data_code import data_code
-from lrwidget.training._script._models import arguments, form_of
+from lrwidget.training._script._models import Form, arguments, form_of
 from lrwidget.training._script._parts import (
     blocks,
     from_elsewhere,
@@ -43,7 +43,7 @@ Use it with the same $model_word, loss function and data:
 
     $usage
 
-The numbers are those of the run to the last bit where the platform and the libraries are the same:
+The numbers are those of the run to the last bit on the same platform and libraries:
 $where.
 """''')
 
@@ -95,6 +95,14 @@ def as_before(new, old):
     if jnp.issubdtype(old.dtype, jax.dtypes.prng_key):
         return new
     return jax.lax.convert_element_type(new, old.dtype)'''
+
+# As `Runner` takes it: XLA may fuse a step in another way that measures something else.
+_NORM = '''\
+def norm(tree):
+    """Return the norm of all arrays of a tree."""
+    leaves = [x.astype(jnp.float32) for x in jax.tree.leaves(tree)]
+    squares = jnp.stack([jnp.sum(jnp.square(x)) for x in leaves])
+    return jnp.sqrt(jnp.sum(squares))'''
 
 _TRAIN = string.Template('''\
 def train($signature):
@@ -160,8 +168,8 @@ _STEP_BY_STEP = string.Template("""\
             losses.append(report[:1])""")
 
 _MEASURES = {
-    GRADIENT_NORM: "optax.tree.norm(grads)",
-    UPDATE_RATIO: "optax.tree.norm(updates) / optax.tree.norm(params)",
+    GRADIENT_NORM: "norm(grads)",
+    UPDATE_RATIO: "norm(updates) / norm(params)",
 }
 
 
@@ -204,7 +212,7 @@ def write_exact(trainer: Trainer) -> str:
         **_judged(judged=judged),
     )
     return blocks(
-        _head(trainer, form.model_word, form.returns, form.model),
+        _head(trainer, steps, form),
         arranged(imports | source.imports | {*form.imports, *data.imports}),
         "\n".join(settings),
         *texts,
@@ -215,19 +223,18 @@ def write_exact(trainer: Trainer) -> str:
         *data.definitions,
         *form.definitions,
         _AS_BEFORE,
+        _NORM if trainer.runner.measure else "",
         train,
     )
 
 
-def _head(trainer: Trainer, model_word: str, returns: str, model: str) -> str:
-    summary = (
-        f"Repeat a run of lrwidget exactly: {trainer.position} steps, seed {trainer.task.seed}"
-    )
+def _head(trainer: Trainer, steps: int, form: Form) -> str:
+    summary = f"Repeat a run of lrwidget exactly: {steps} steps, seed {trainer.task.seed}"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("jax", "flax", "optax"))
     return _HEAD.substitute(
         summary=f"{summary}{from_elsewhere(trainer)}.",
-        model_word=model_word,
-        usage=f"{returns}, losses = train({model}, loss_fn, train_data)",
+        model_word=form.model_word,
+        usage=f"{form.returns}, losses = train({form.model}, loss_fn, train_data)",
         where=f"{jax.default_backend()}, {libraries}",
     )
 
