@@ -14,6 +14,7 @@ from lrwidget.plotting._style import (
     BLUE,
     GREY,
     SERIES,
+    SKY,
     VERMILION,
     dress,
     log_axis,
@@ -52,8 +53,8 @@ def plot_run(
     ----------
     trainer_or_history
         A `Trainer` or `LiveControl`, at any moment of its run, or a `History`. The first two also
-        show the learning rate that is still to come, dashed, and the steps at which commands
-        changed the run.
+        show the learning rate that is still to come, dashed, the steps at which commands
+        changed the run, and what rewinds have cut off, thin.
     axes
         Two matplotlib axes to draw into; by default those of a new figure, one above the other.
 
@@ -83,6 +84,7 @@ def plot_run(
         history, last = trainer_or_history.history, trainer_or_history.steps
         _draw_edits((loss_axes, rate_axes), trainer_or_history)
         _draw_future(rate_axes, trainer_or_history)
+        _draw_lines((loss_axes, rate_axes), trainer_or_history)
     _draw_losses(loss_axes, history)
     _draw_rates(rate_axes, history)
     for ax in (loss_axes, rate_axes):
@@ -166,6 +168,21 @@ def _draw_future(ax: Axes, trainer: Controls) -> None:
         ax.plot(ahead, values, color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
 
 
+def _draw_lines(axes: tuple[Axes, Axes], trainer: Controls) -> None:
+    """Draw what rewinds have cut off: thin, behind the rest."""
+    for line in getattr(trainer, "lines", ()):
+        finite = np.isfinite(line.columns["loss"])
+        if not finite.any():
+            continue
+        steps, losses = line.columns["step"][finite], line.columns["loss"][finite]
+        stride = -(-len(losses) // _POINTS)
+        smooth = _running_mean(losses)[::stride]
+        axes[0].plot(steps[::stride], smooth, color=SKY, linewidth=1.0, zorder=1.5)
+        rates = next((c for n, c in line.columns.items() if n.rpartition(".")[2] == _RATE), None)
+        if rates is not None:
+            axes[1].plot(line.columns["step"], rates, color=SKY, linewidth=1.0, zorder=1.5)
+
+
 def _rate_columns(history: History) -> dict[str, str]:
     """Return colour -> column of each live learning rate."""
     columns = [name for name in history.names if name.rpartition(".")[2] == _RATE]
@@ -173,7 +190,8 @@ def _rate_columns(history: History) -> dict[str, str]:
 
 
 def _draw_edits(axes: Sequence[Axes], trainer: Controls) -> None:
-    steps = {entry.step for entry in trainer.journal if entry.address is not None}
+    done = [e for e in trainer.journal if e.address is not None and not e.undone]
+    steps = {entry.step for entry in done}
     for ax in axes:
         for step in steps:
             ax.axvline(step, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1)

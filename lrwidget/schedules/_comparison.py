@@ -53,15 +53,9 @@ class Comparison:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw both curves with matplotlib, and return the axes."""
-        from lrwidget.plotting import plot_schedule
+        from lrwidget.plotting import plot_comparison
 
-        ax = plot_schedule(self.old, ax)
-        ax = plot_schedule(self.new, ax)
-        for line, label in zip(ax.get_lines()[-2:], ("old", "new"), strict=True):
-            line.set_label(label)
-        ax.axvline(self.step, color="0.5", linewidth=0.8)
-        ax.legend()
-        return ax
+        return plot_comparison(self.old, self.new, self.step, ax)
 
     def __str__(self) -> str:
         def length(schedule: Schedule) -> str:
