@@ -6,21 +6,20 @@ import dataclasses
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
 
 from lrwidget.schedules import Schedule
 from lrwidget.widget._file import DesignFile
 from lrwidget.widget._opening import opened
 from lrwidget.widget._rate import rate_of
 from lrwidget.widget._run_control import RunControl
-from lrwidget.widget._run_feed import RunFeed
+from lrwidget.widget._run_feed import Ghost, RunFeed, Watch
 from lrwidget.widget._tracks import Design
 
 if TYPE_CHECKING:
     from lrwidget.training import LiveControl
+    from lrwidget.widget._search import Search
 
 
 class LiveView:
@@ -36,16 +35,28 @@ class LiveView:
         Whether that is another than the control came with.
     """
 
+    panels = ("design", "train")
+
     def __init__(self, live: LiveControl, design: Design, *, given: bool) -> None:
         self.live = live
+        self._watch = Watch()
         self._idle = live.state == "idle"
         self._runs = 0 if self._idle else 1
-        self.feed = RunFeed(self._runs, live.current, None)
-        self._ghost: dict[str, NDArray[Any]] | None = None
+        self.feed = RunFeed(self._runs, live.current, watch=self._watch)
+        self._ghost: Ghost | None = None
         self._guard = threading.Lock()
         self._steps = live.chain.steps
         self._changed: Callable[[], None] = lambda: None
         self._unsubscribe = live.subscribe(lambda _: self._follow())
+        self._control = RunControl(
+            lock=threading.Lock(),
+            current=lambda: self.live.current,
+            feed=lambda: self.feed,
+            show=lambda _: None,  # the control's newest run is what is shown
+            make=self.live.restart,
+            finding=lambda: False,
+            pace=self.live.pace,
+        )
         if given:
             self.follow(design)
         self._steps = design.schedule.steps
@@ -55,16 +66,29 @@ class LiveView:
         self._changed = changed
         changed()
 
-    def control(self) -> RunControl:
-        """Return what takes the Train panel's commands."""
-        return RunControl(
-            lock=threading.Lock(),
-            current=lambda: self.live.current,
-            show=lambda _: None,  # the control's newest run is what is shown
-            make=self.live.restart,
-            finding=lambda: False,
-            pace=self.live.pace,
-        )
+    def status(self) -> dict[str, Any]:
+        """Return the ``_train`` trait."""
+        return self.feed.status()
+
+    def search(self) -> Search | None:
+        """Return None: there are no range tests."""
+        return None
+
+    def handlers(self) -> dict[str, Callable[..., Any]]:
+        """Return the handler of each command."""
+        return self._control.handlers()
+
+    def runs(self) -> list[Any]:
+        """Return the newest run."""
+        return [self.live.current]
+
+    def succeed(self, runs: Iterable[Any]) -> None:
+        """Begin no run before these have ended."""
+        self._control.predecessors = list(runs)
+
+    def retire(self) -> None:
+        """Stop the run: another widget takes over."""
+        self._control.stop()
 
     def follow(self, design: Design) -> None:
         """Have the next run begin with a design: at once if none has begun."""
@@ -87,7 +111,7 @@ class LiveView:
                 self._runs += not idle
                 if run is not before.trainer and len(before.trainer.history):
                     self._ghost = before.ghost()
-                self.feed = RunFeed(self._runs, run, self._ghost)
+                self.feed = RunFeed(self._runs, run, self._ghost, watch=self._watch)
             self._idle = idle
         self._changed()
 
@@ -113,24 +137,6 @@ def opened_for(
     if design.schedule.steps is None:
         design = design.stretched(live.steps)
     return design, file
-
-
-def live_control(task: Any, **others: Any) -> LiveControl | None:
-    """Return what was given in the place of a task if it is a control.
-
-    Raises
-    ------
-    ValueError
-        If one of the `others`, which the control has itself, is given beside it.
-    """
-    from lrwidget.training import LiveControl
-
-    if not isinstance(task, LiveControl):
-        return None
-    for name, value in others.items():
-        if value is not None:
-            raise ValueError(f"{name} must be None beside a LiveControl, got {value!r}: it has one")
-    return task
 
 
 def view_of(live: LiveControl) -> Any:

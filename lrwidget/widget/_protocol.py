@@ -10,31 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from lrwidget import _checks
-from lrwidget.schedules import Schedule
+from lrwidget.widget import _fields
 from lrwidget.widget._chain_field import chain_field
-from lrwidget.widget._export import FORMATS
-from lrwidget.widget._tracks import check_range
 
 _logger = logging.getLogger(__name__)
 
-# Python allows larger whole numbers than any run has steps; the compiled step counts in int32.
-_LAST_STEP = 2**31 - 1
-# The rates that float32 can hold; where the chain declares narrower bounds, those count.
-_LOWEST_RATE = 1.2e-38
-_HIGHEST_RATE = 3.4e38
-_LONGEST_TEXT = 200
-_LONGEST_ERROR = 600
-# A file of step and value: 1 MB is some fifty thousand lines.
-_LONGEST_FILE = 1_000_000
-_MOST_TRACKS = 64
-_VIEW_CHARACTERS = 20_000
-_VIEW_DEPTH = 8
+_LONGEST_ERROR = 900
 
 
 class MalformedMessageError(ValueError):
@@ -62,144 +48,100 @@ class Command:
     fields: Mapping[str, Any]
 
 
-def _rate(name: str, value: Any) -> float:
-    return _checks.finite(name, value, low=_LOWEST_RATE, high=_HIGHEST_RATE)
-
-
-def _value(name: str, value: Any) -> float:
-    return _checks.finite(name, value, low=-_HIGHEST_RATE, high=_HIGHEST_RATE)
-
-
-def _factor(name: str, value: Any) -> float:
-    return _checks.finite(name, value, low=1e-6, high=1e6)
-
-
-def _pace(name: str, value: Any) -> float | None:
-    return None if value is None else _checks.finite(name, value, low=1e-3, high=1e6)
-
-
-def _steps(name: str, value: Any) -> int:
-    return _checks.integer(name, value, low=1, high=_LAST_STEP)
-
-
-def _rungs(name: str, value: Any) -> int:
-    return _checks.integer(name, value, low=10, high=10_000)
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
-        raise ValueError(f"{name} must be text of 1 to {_LONGEST_TEXT} characters, got {value!r}")
-    return value
-
-
-def _schedule(name: str, value: Any) -> Schedule:
-    schedule = Schedule.from_node(value)
-    if schedule.steps is not None and schedule.steps > _LAST_STEP:
-        raise ValueError(f"{name} must have <= {_LAST_STEP} steps, got {schedule.steps}")
-    _checks.finite(f"the peak of {name}", schedule.peak_value, high=_HIGHEST_RATE)
-    return schedule
-
-
-def _tracks(name: str, value: Any) -> dict[str, Schedule]:
-    """Return schedules by name, each within what optimizers declare for a hyperparameter so called.
-
-    Whether the chain, where there is one, has them all is for the design to say.
-    """
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a JSON object of name and schedule, got {value!r}")
-    if len(value) > _MOST_TRACKS:
-        raise ValueError(f"{name} must be at most {_MOST_TRACKS} schedules, got {len(value)}")
-    tracks = {}
-    for track, node in value.items():
-        _text("the name of a track", track)
-        try:
-            tracks[track] = _schedule("schedule", node)
-            check_range(track, tracks[track])
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"the track {track!r}: {error}") from error
-    return tracks
-
-
-def _file(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_FILE:
-        size = f"{len(value)} characters" if isinstance(value, str) else repr(value)
-        raise ValueError(f"{name} must be text of 1 to {_LONGEST_FILE} characters, got {size}")
-    return value
-
-
-def _format(name: str, value: Any) -> str:
-    return _checks.choice(name, value, FORMATS)
-
-
-def _stream(name: str, value: Any) -> str:
-    return _checks.choice(name, value, ("train", "find"))
-
-
-def _view(name: str, value: Any) -> dict[str, Any]:
-    """Return what a page remembers of itself: small plain data, whose meaning is the page's own."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a JSON object, got {value!r}")
-    left = _VIEW_CHARACTERS
-    waiting: list[tuple[Any, int]] = [(value, 0)]
-    while waiting:
-        item, depth = waiting.pop()
-        left -= len(item) + 2 if isinstance(item, str) else 8
-        if left < 0 or depth > _VIEW_DEPTH:
-            raise ValueError(
-                f"{name} must be at most {_VIEW_CHARACTERS} characters and {_VIEW_DEPTH} levels, "
-                "got more"
-            )
-        if isinstance(item, dict):
-            waiting += [(part, depth + 1) for entry in item.items() for part in entry]
-        elif isinstance(item, list):
-            waiting += [(part, depth + 1) for part in item]
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError(f"{name} must hold finite numbers, got {item!r}")
-        elif not isinstance(item, str | int | float | None):
-            raise TypeError(f"{name} must be plain JSON data, got {item!r}")
-    return value
-
-
-_OPTIONAL_ADDRESS = Field(_text, optional=True)
-_OPTIONAL_TRACK = Field(_text, optional=True)
+_ADDRESS = Field(_fields.text, optional=True)
+_TRACK = Field(_fields.text, optional=True)
+_STEPS = Field(_fields.steps)
+_SCHEDULE = Field(_fields.schedule)
+# The step to come from which an edit counts; now, where it is left out.
+_AT = Field(_fields.whole, optional=True)
 
 COMMANDS: Mapping[str, Mapping[str, Field]] = {
     "ready": {},
-    "view": {"state": Field(_view)},
-    "resync": {"stream": Field(_stream)},
+    "view": {"state": Field(_fields.view)},
+    "resync": {"stream": Field(_fields.stream)},
     "design.set": {
-        "schedule": Field(_schedule, optional=True),
-        "tracks": Field(_tracks, optional=True),
+        "schedule": Field(_fields.schedule, optional=True),
+        "tracks": Field(_fields.tracks, optional=True),
         "chain": Field(chain_field, optional=True),
     },
-    "schedule.set": {"schedule": Field(_schedule)},
+    "schedule.set": {"schedule": _SCHEDULE},
     "schedule.preset": {
-        "name": Field(_text),
-        "peak_value": Field(_rate, optional=True),
-        "steps": Field(_steps, optional=True),
-        "track": _OPTIONAL_TRACK,
+        "name": Field(_fields.text),
+        "peak_value": Field(_fields.rate, optional=True),
+        "steps": Field(_fields.steps, optional=True),
+        "track": _TRACK,
     },
-    "schedule.import": {"text": Field(_file), "track": _OPTIONAL_TRACK},
-    "export.text": {"format": Field(_format), "track": _OPTIONAL_TRACK},
-    "find.start": {"low": Field(_rate), "high": Field(_rate), "steps": Field(_rungs)},
+    "schedule.import": {"text": Field(_fields.file), "track": _TRACK},
+    "export.text": {"format": Field(_fields.format_name), "track": _TRACK},
+    "find.start": {
+        "low": Field(_fields.rate),
+        "high": Field(_fields.rate),
+        "steps": Field(_fields.rungs),
+    },
     "find.stop": {},
-    "find.use": {"learning_rate": Field(_rate)},
+    "find.use": {"learning_rate": Field(_fields.rate)},
+    # The run itself.
     "train.start": {},
     "train.pause": {},
     "train.resume": {},
-    "train.step": {"steps": Field(_steps)},
+    "train.step": {"steps": _STEPS},
     "train.stop": {},
     "train.restart": {},
-    "train.pace": {"steps_per_second": Field(_pace)},
-    "train.set": {"value": Field(_value), "address": _OPTIONAL_ADDRESS},
-    "train.release": {"address": _OPTIONAL_ADDRESS},
-    "train.scale": {"factor": Field(_factor), "address": _OPTIONAL_ADDRESS},
-    "train.plan": {"schedule": Field(_schedule)},
-    "train.extend": {"steps": Field(_steps)},
-    "train.cooldown": {"steps": Field(_steps)},
-    "train.script": {},
+    "train.pace": {"steps_per_second": Field(_fields.pace)},
+    # Edits of what is left of it.
+    "train.set": {"value": Field(_fields.value), "address": _ADDRESS, "at": _AT},
+    "train.release": {"address": _ADDRESS, "at": _AT},
+    "train.scale": {"factor": Field(_fields.factor), "address": _ADDRESS, "at": _AT},
+    "train.nudge": {"amount": Field(_fields.value), "address": _ADDRESS, "at": _AT},
+    "train.plan": {"schedule": _SCHEDULE, "address": _ADDRESS, "at": _AT},
+    "train.extend": {"steps": _STEPS, "at": _AT},
+    "train.cooldown": {"steps": _STEPS, "at": _AT},
+    "train.warmup": {"steps": _STEPS, "at": _AT},
+    "train.freeze": {"group": Field(_fields.text), "at": _AT},
+    "train.thaw": {"group": Field(_fields.text), "at": _AT},
+    "train.batch": {"size": _STEPS, "at": _AT},
+    "train.undo": {},
+    "train.cancel": {"number": Field(_fields.whole)},
+    # Going back, and trying several ways on.
+    "train.snapshot": {},
+    "train.rewind": {"step": Field(_fields.whole)},
+    "train.fork": {
+        "step": Field(_fields.whole, optional=True),
+        "name": Field(_fields.text, optional=True),
+    },
+    "train.take": {"fork": Field(_fields.text)},
+    "train.drop": {"fork": Field(_fields.text)},
+    "train.name": {"fork": Field(_fields.text), "name": Field(_fields.text)},
+    "train.fan": {
+        "factors": Field(_fields.factors, optional=True),
+        "rates": Field(_fields.rates, optional=True),
+        "steps": Field(_fields.ahead),
+        "address": _ADDRESS,
+    },
+    "train.fan_take": {"index": Field(_fields.index, optional=True)},
+    "train.fan_drop": {},
+    # Looking.
+    "train.watch": {"address": Field(_fields.text)},
+    "train.preview": {},
+    "train.script": {"exact": Field(_fields.flag, optional=True)},
+    "train.diagnose": {},
 }
-"""Every command and its fields."""
+"""Every command and its fields; those of a preview are those of what it previews."""
+
+PREVIEWED = frozenset(
+    {
+        *("scale", "set", "nudge", "cooldown", "extend", "warmup", "undo"),
+        *("release", "freeze", "thaw"),
+    }
+)
+"""What a preview may be of, in its field ``command``: ``"scale"`` for ``train.scale``."""
+
+
+def _declared(kind: str, content: Mapping[str, Any]) -> Mapping[str, Field]:
+    if kind != "train.preview":
+        return COMMANDS[kind]
+    command = _checks.choice("command", content.get("command"), PREVIEWED)
+    return {"command": Field(lambda _, value: value), **COMMANDS[f"train.{command}"]}
 
 
 def parse(content: Any) -> Command:
@@ -213,11 +155,11 @@ def parse(content: Any) -> Command:
     if not isinstance(content, dict):
         raise MalformedMessageError(f"a message must be a JSON object, got {content!r}")
     id = content.get("id")  # noqa: A001
-    if isinstance(id, bool) or not isinstance(id, str | int) or len(str(id)) > _LONGEST_TEXT:
+    if isinstance(id, bool) or not isinstance(id, str | int) or len(str(id)) > _fields.LONGEST_TEXT:
         raise MalformedMessageError(f"id must be text or a whole number, got {id!r}")
     try:
         kind = _checks.choice("kind", content.get("kind"), COMMANDS)
-        declared = COMMANDS[kind]
+        declared = _declared(kind, content)
         given = {name: value for name, value in content.items() if name not in ("id", "kind")}
         _checks.known_keywords(kind, map(str, given), declared)
         missing = [n for n, field in declared.items() if n not in given and not field.optional]

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-SPACING = 0.1
-"""Seconds from one message to the next."""
+SPACING = 0.11
+"""Seconds from one message to the next: a tenth, and what a message may be late on its way."""
 
 # How much longer edits wait: their messages come in pairs, and one may be ahead, so that at a tenth
 # of a second each some seconds would see twelve of them.

@@ -7,27 +7,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from lrwidget.schedules import Schedule
-from lrwidget.training import (
-    Command,
-    Cooldown,
-    Extend,
-    Pause,
-    Release,
-    Resume,
-    Scale,
-    Set,
-    SetPace,
-    Step,
-    Stop,
-)
-from lrwidget.widget._run_feed import ENDED, rate_address
+from lrwidget.training import Pause, Resume, SetPace, Step, Stop
+from lrwidget.widget._run_edits import RunEdits
+from lrwidget.widget._run_feed import ENDED
+from lrwidget.widget._run_moves import RunMoves
+from lrwidget.widget._steering import SOURCE, Steering
 
 if TYPE_CHECKING:
-    from lrwidget.widget._run_feed import Run
-
-SOURCE = "widget"
-"""What the journal says of where a command came from."""
+    from lrwidget.widget._run_feed import Run, RunFeed
 
 # A stopped run ends after the chunk in hand; compiling may take a minute.
 _LONGEST_WAIT = 120.0
@@ -42,6 +29,8 @@ class RunControl:
         Held while it is decided that a run may begin.
     current
         Returns the trainer that is shown, or None.
+    feed
+        Returns how it is shown, or None.
     show
         Shows a trainer, before it is started.
     make
@@ -57,6 +46,7 @@ class RunControl:
         *,
         lock: threading.Lock,
         current: Callable[[], Run | None],
+        feed: Callable[[], RunFeed | None],
         show: Callable[[Any], None],
         make: Callable[[float | None], Run],
         finding: Callable[[], bool],
@@ -72,24 +62,22 @@ class RunControl:
         self._lock = lock
         self._beginning = False
         self._unwanted = False
+        self._steering = Steering(current, feed)
+        self._edits = RunEdits(self._steering)
+        self._moves = RunMoves(self._steering, self._refuse_finding)
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """Return the handler of each command."""
         return {
             "train.start": self._on_start,
-            "train.pause": lambda: self._submit(Pause(source=SOURCE)),
+            "train.pause": lambda: self._steering.submit(Pause(source=SOURCE)),
             "train.resume": self._on_resume,
             "train.step": self._on_step,
-            "train.stop": lambda: self._submit(Stop(source=SOURCE)),
+            "train.stop": lambda: self._steering.submit(Stop(source=SOURCE)),
             "train.restart": self._on_restart,
             "train.pace": self._on_pace,
-            "train.set": self._on_set,
-            "train.release": self._on_release,
-            "train.scale": self._on_scale,
-            "train.plan": self._on_plan,
-            "train.extend": self._on_extend,
-            "train.cooldown": self._on_cooldown,
-            "train.script": lambda: self._trainer().to_code(),
+            **self._edits.handlers(),
+            **self._moves.handlers(),
         }
 
     @property
@@ -118,7 +106,7 @@ class RunControl:
         self._refuse_finding()
         trainer = self._current()
         if trainer is not None and trainer.state != "idle":
-            return self._submit(Step(steps=steps, source=SOURCE))
+            return self._steering.submit(Step(steps=steps, source=SOURCE))
         command = Step(steps=steps, source=SOURCE)
         return self._begin(lambda: self._fresh().submit(command).result())
 
@@ -163,7 +151,7 @@ class RunControl:
                         self._unwanted = False
                 if unwanted:
                     self.stop()
-                confirmed.set_result({"step": self._trainer().position})
+                confirmed.set_result({"step": self._steering.run().position})
             except Exception as error:  # noqa: BLE001  (what the person's code raises is the reply)
                 confirmed.set_exception(error)
 
@@ -186,7 +174,7 @@ class RunControl:
 
     def _on_resume(self) -> Future[dict[str, int]]:
         self._refuse_finding()
-        return self._submit(Resume(source=SOURCE))
+        return self._steering.submit(Resume(source=SOURCE))
 
     def _on_pace(self, steps_per_second: float | None) -> Future[dict[str, int]] | None:
         # A pace is also wanted of the runs to come.
@@ -194,55 +182,7 @@ class RunControl:
         trainer = self._current()
         if trainer is None or trainer.state in ENDED:
             return None
-        return self._submit(SetPace(steps_per_second=steps_per_second, source=SOURCE))
-
-    def _on_set(self, value: float, address: str | None = None) -> Future[dict[str, int]]:
-        return self._submit(Set(values={self._address(address): value}, source=SOURCE))
-
-    def _on_plan(self, schedule: Schedule) -> Future[dict[str, int]]:
-        return self._submit(Set(values={self._address(None): schedule}, source=SOURCE))
-
-    def _on_scale(self, factor: float, address: str | None = None) -> Future[dict[str, int]]:
-        return self._submit(Scale(factors={self._address(address): factor}, source=SOURCE))
-
-    def _on_release(self, address: str | None = None) -> Future[dict[str, int]]:
-        return self._submit(Release(addresses=(self._address(address),), source=SOURCE))
-
-    def _on_extend(self, steps: int) -> Future[dict[str, int]]:
-        return self._submit(Extend(steps=steps, source=SOURCE))
-
-    def _on_cooldown(self, steps: int) -> Future[dict[str, int]]:
-        return self._submit(Cooldown(steps=steps, source=SOURCE))
-
-    def _submit(self, command: Command) -> Future[dict[str, int]]:
-        given: Future[int] = self._trainer().submit(command)
-        confirmed: Future[dict[str, int]] = Future()
-
-        def settle(done: Future[int]) -> None:
-            if done.cancelled():
-                confirmed.cancel()
-            elif (error := done.exception()) is not None:
-                confirmed.set_exception(error)
-            else:
-                confirmed.set_result({"step": done.result()})
-
-        given.add_done_callback(settle)
-        return confirmed
-
-    def _trainer(self) -> Run:
-        trainer = self._current()
-        if trainer is None:
-            raise ValueError("there is no run yet: press Start")
-        return trainer
-
-    def _address(self, address: str | None) -> str:
-        trainer = self._trainer()
-        if address is not None:
-            return trainer.chain.resolve(address)
-        found = rate_address(trainer)
-        if found is None:
-            raise ValueError("this run has no learning rate that can change while it runs")
-        return found
+        return self._steering.submit(SetPace(steps_per_second=steps_per_second, source=SOURCE))
 
 
 def _await_end(trainers: Iterable[Run]) -> None:

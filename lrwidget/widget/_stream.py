@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ DELTA_ROWS = 500
 SNAPSHOT_ROWS = 4000
 # Rows kept for the next snapshot: well above its size, so that thinning twice does not show.
 KEPT_ROWS = 4 * SNAPSHOT_ROWS
+
+
+class Cut(NamedTuple):
+    """From which steps on rows are gone: a run was rewound."""
+
+    step: int
+    valid: int
 
 
 class Table:
@@ -37,6 +44,16 @@ class Table:
         if self._rows > KEPT_ROWS:
             self._blocks = [_columns.thin(self._joined(), self.x, SNAPSHOT_ROWS)]
             self._rows = _columns.length(self._blocks[0])
+
+    def cut(self, start: float) -> None:
+        """Forget the rows at `start` and after it."""
+        kept = []
+        for block in self._blocks:
+            rows = int(np.searchsorted(block[self.x], start))
+            if rows:
+                kept.append({name: values[:rows] for name, values in block.items()})
+        self._blocks = kept
+        self._rows = sum(map(_columns.length, kept))
 
     def rows(self, limit: int = SNAPSHOT_ROWS) -> dict[str, NDArray[Any]]:
         """Return every row, thinned to `limit`; no columns at all before the first row."""
@@ -64,20 +81,36 @@ class Stream:
         The column along which both tables rise.
     wide
         The columns that travel as float64.
+    seq
+        The number of the last delta that went before.
     """
 
-    def __init__(self, name: str, *, x: str, wide: frozenset[str] = _columns.WIDE) -> None:
+    def __init__(
+        self, name: str, *, x: str, wide: frozenset[str] = _columns.WIDE, seq: int = 0
+    ) -> None:
         self.name = name
         self.wide = wide
-        self.seq = 0
+        self.seq = seq
         self.table = Table(x)
         self.valid = Table(x)
 
-    def delta(self, rows: Columns, valid: Columns) -> tuple[dict[str, Any], list[bytes]]:
-        """Take in new rows and return the message that carries them, thinned, and its buffers."""
-        self.seq += 1
+    def take(self, rows: Columns, valid: Columns) -> None:
+        """Take in rows that no delta carries: the next snapshot does."""
         self.table.append(rows)
         self.valid.append(valid)
+
+    def delta(
+        self, rows: Columns, valid: Columns, cut: Cut | None = None
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Take in new rows and return the message that carries them, thinned, and its buffers.
+
+        With a `cut`, rows from its steps on are forgotten before, here and by whoever reads it.
+        """
+        self.seq += 1
+        if cut is not None:
+            self.table.cut(cut.step)
+            self.valid.cut(cut.valid)
+        self.take(rows, valid)
         rows = _columns.thin(rows, self.table.x, DELTA_ROWS)
         valid = _columns.thin(valid, self.valid.x, DELTA_ROWS)
         message = {
@@ -86,6 +119,7 @@ class Stream:
             "seq": self.seq,
             "columns": _columns.describe(rows, self.wide),
             "valid": _columns.describe(valid, self.wide),
+            **({} if cut is None else {"cut": cut.step, "valid_cut": cut.valid}),
         }
         return message, [*_columns.buffers(rows, self.wide), *_columns.buffers(valid, self.wide)]
 

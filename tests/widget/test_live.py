@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget import optimizers, schedules
+from lrwidget import Chain, optimizers, schedules
 from lrwidget.training import LiveControl
 from lrwidget.widget import LRWidget, _workbench
 from lrwidget.widget._cell import Cell
@@ -134,6 +134,60 @@ def test_a_page_starts_pauses_and_stops(page, live):
     assert status["step"] == stopped_at
     assert len(status["journal"]) == len(commands)
     assert status["metrics"] == {"loss": 1.0, "mae": 0.5}
+
+
+def test_the_rest_of_a_loop_is_nudged_frozen_and_undone(live):
+    head = optimizers.Group("head", multiplier=1.0, paths=["w"])
+    own = lrw.LiveControl(Chain.of(optimizers.sgd(COSINE), groups=[head]), pace=400)
+    own.run(looping(own), start=False)
+    page = Page(LRWidget(own))
+    started(page)
+    step = page.ask("train.pause")["step"]
+    seen = page.ask("train.preview", command="nudge", amount=0.01)
+    page.ask("train.nudge", amount=0.01)
+    assert own.plan().to_node(samples=True) == seen["plan"]
+    page.ask("train.freeze", group="head")
+    assert page.wait_for("_train", "groups", [{"name": "head", "frozen": True}])["able"] == [
+        "freeze",
+        "nudge",
+        "preview",
+        "undo",
+        "warmup",
+    ]
+    page.ask("train.thaw", group="head")
+    page.ask("train.warmup", steps=30)
+    assert own.plan()(step) == 0.0
+    for _ in range(4):
+        page.ask("train.undo")
+    assert own.plan() == COSINE
+    page.widget.close()
+    own.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("train.rewind", {"step": 0}),
+        ("train.snapshot", {}),
+        ("train.fork", {}),
+        ("train.take", {"fork": "1"}),
+        ("train.drop", {"fork": "1"}),
+        ("train.name", {"fork": "1", "name": "a"}),
+        ("train.fan", {"factors": [0.5, 2], "steps": 5}),
+        ("train.fan_take", {}),
+        ("train.fan_drop", {}),
+        ("train.batch", {"size": 3}),
+        ("train.cancel", {"number": 0}),
+        ("train.scale", {"factor": 0.5, "at": 50_000}),
+        ("train.diagnose", {}),
+        ("train.script", {"exact": True}),
+    ],
+)
+def test_what_needs_kept_states_is_refused_and_the_loop_goes_on(page, live, kind, fields):
+    started(page)
+    assert "needs a Trainer's run" in page.refused(kind, **fields)
+    assert live.state == "running"
+    assert live.journal == ()
 
 
 def test_rows_come_as_deltas_and_snapshots(page, live):

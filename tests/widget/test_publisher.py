@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet
-from lrwidget.widget._publisher import Publisher
+from lrwidget.widget._publisher import SPACING, Publisher
 
 
 @dataclasses.dataclass
@@ -47,7 +47,7 @@ class Feed:
 class Bench:
     """A publisher with the outlets of one run, and a list of what it sent when."""
 
-    def __init__(self):
+    def __init__(self, spacing=0.1):
         self.clock = Clock()
         self.feed = Feed()
         self.status = {"state": "idle", "step": 0}
@@ -58,7 +58,7 @@ class Bench:
             lambda: dict(self.status), lambda value: self.note("status", value), ["state"]
         )
         deltas = DeltaOutlet(lambda: self.feed, snapshots, lambda m, b: self.note("delta", m))
-        self.publisher = Publisher([status, snapshots, deltas], clock=self.clock)
+        self.publisher = Publisher([status, snapshots, deltas], clock=self.clock, spacing=spacing)
 
     def note(self, kind, value):
         self.sent.append((self.clock.now, kind, value))
@@ -98,10 +98,12 @@ def test_at_rest_it_asks_not_to_be_woken(bench):
 @given(
     st.lists(
         st.tuples(st.floats(0, 0.08), st.integers(0, 200), st.booleans()), min_size=20, max_size=300
-    )
+    ),
+    st.floats(0, 0.09),
 )
-def test_never_more_than_ten_messages_in_any_second(wakes):
-    bench = Bench()
+def test_never_more_than_ten_messages_in_any_second(wakes, late):
+    """Not even where the first of them is a little late on its way."""
+    bench = Bench(SPACING)
     for gap, rows, urgent in wakes:
         bench.clock.now += gap
         bench.feed.rows += rows
@@ -111,7 +113,7 @@ def test_never_more_than_ten_messages_in_any_second(wakes):
         bench.publisher.tick()
     times = [at for at, _, _ in bench.sent]
     for at in times:
-        assert sum(at <= other < at + 1.0 - 1e-9 for other in times) <= 10
+        assert sum(at < other < at + late + 1.0 - 1e-9 for other in times) < 10
 
 
 def test_a_busy_run_gets_all_three_kinds_at_their_rhythm(bench):
@@ -144,12 +146,23 @@ def test_a_change_that_a_person_waits_for_goes_at_once(bench):
     bench.clock.now = 10.0
     bench.status["step"] = 1
     bench.publisher.tick()
-    bench.clock.now = 10.11
+    bench.clock.now = 10.16
     bench.status["step"] = 2
-    assert bench.publisher.tick() == pytest.approx(0.19)
+    assert bench.publisher.tick() == pytest.approx(0.14)
     bench.status["state"] = "paused"
     bench.publisher.tick()
-    assert bench.sent[-1] == (10.11, "status", {"state": "paused", "step": 2})
+    assert bench.sent[-1] == (10.16, "status", {"state": "paused", "step": 2})
+
+
+def test_changes_that_people_wait_for_leave_turns_to_the_numbers(bench):
+    for i in range(1000):
+        bench.clock.now = i * 0.01
+        bench.feed.rows += 1
+        bench.status["state"] = str(i)
+        bench.publisher.tick()
+    count = Counter(bench.kinds())
+    assert count["status"] >= 45
+    assert count["delta"] >= 35
 
 
 class Edits:
@@ -168,7 +181,9 @@ class Edits:
 
 def test_edits_go_first_and_leave_every_other_turn_to_the_run():
     bench = Bench()
-    publisher = Publisher(bench.publisher._outlets, edits=Edits(bench), clock=bench.clock)
+    publisher = Publisher(
+        bench.publisher._outlets, edits=Edits(bench), clock=bench.clock, spacing=0.1
+    )
     for i in range(600):
         bench.clock.now = i * 0.01
         bench.feed.rows += 1
@@ -181,7 +196,7 @@ def test_edits_go_first_and_leave_every_other_turn_to_the_run():
 
 def test_edits_go_at_once_where_the_rhythm_allows_it():
     bench = Bench()
-    publisher = Publisher(edits=Edits(bench), clock=bench.clock)
+    publisher = Publisher(edits=Edits(bench), clock=bench.clock, spacing=0.1)
     publisher.wake = lambda: bench.note("wake", None)
     for at in (0.0, 0.1, 0.27, 0.35):
         bench.clock.now = at

@@ -67,7 +67,7 @@ def ended(trainer):
 
 
 def run_threads():
-    own = ("lrwidget-publisher", "lrwidget-find", "lrwidget-begin")
+    own = ("lrwidget-publisher", "lrwidget-find", "lrwidget-begin", "lrwidget-steering")
     return [t for t in threading.enumerate() if t.name in own]
 
 
@@ -83,7 +83,9 @@ def test_it_opens_with_three_panels_and_nothing_running(page):
     assert state["_train"]["total"] == 100_000
     assert state["_train"]["plan"] == COSINE.to_node()
     assert state["_train"]["columns"] == ["loss", "mae"]
-    assert state["_history"] == {"run": 0, "seq": 0, "columns": {}, "valid": {}, "ghost": None}
+    assert state["_history"]["run"] == 0
+    assert state["_history"]["columns"] == state["_history"]["valid"] == {}
+    assert state["_branches"]["lines"] == []
     assert page.widget.trainer is None
 
 
@@ -119,7 +121,7 @@ def test_steps_and_epochs_are_the_length_of_the_schedule(task, arguments, steps)
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ({"task": "digits"}, TypeError, "task must be a Task, a LiveControl or None, got"),
+        ({"task": "digits"}, TypeError, "task must be a Task, a Trainer, a LiveControl, a Sav"),
         ({"steps": 100, "epochs": 2}, ValueError, "give steps or epochs, not both"),
         ({"task": None, "epochs": 2}, ValueError, "epochs needs a task"),
         ({"epochs": 0}, ValueError, "epochs must be a finite number > 0, got 0"),
@@ -129,6 +131,8 @@ def test_steps_and_epochs_are_the_length_of_the_schedule(task, arguments, steps)
         ({"chain": 0.1}, TypeError, "chain must be a Chain or a Link"),
         ({"batch_size": 3}, TypeError, "LRWidget takes .*got 'batch_size'"),
         ({"epoch": 3}, TypeError, "did you mean 'epochs'"),
+        ({"guard": "role_back"}, ValueError, "guard must be one of .*did you mean 'roll_back'"),
+        ({"task": None, "guard": "stop"}, ValueError, "guard needs a task, got guard='stop'"),
     ],
 )
 def test_bad_arguments_are_refused_at_once(task, arguments, error, said):
@@ -183,7 +187,9 @@ def test_pause_set_and_resume(page):
     page.wait_for("_train", "state", "paused")
     page.ask("train.set", value=0.001)
     held = page.wait_for("_train", "held", 0.001)
-    assert held["edits"] == [{"step": step, "label": "1e-3", "source": "widget"}]
+    assert held["edits"] == [
+        {"step": step, "label": "1e-3", "source": "widget", "kind": "edit", "undone": False}
+    ]
     page.ask("train.resume")
     page.wait(lambda: trainer.position > step)
     page.ask("train.release")
@@ -191,13 +197,13 @@ def test_pause_set_and_resume(page):
     rates = trainer.history.learning_rate
     assert rates[step] == np.float32(0.001)
     np.testing.assert_allclose(rates[:step], COSINE(np.arange(step)), atol=1e-7)
-    texts = [line["text"] for line in page.wait_for("_train", "state", "stopped")["journal"]]
-    assert texts == [
-        "paused",
-        "learning rate: the curve → 1e-3",
-        "resumed",
-        "learning rate: 1e-3 → back to the curve",
-        "stopped",
+    journal = page.wait_for("_train", "state", "stopped")["journal"]
+    assert [(line["text"], line["from"], line["to"]) for line in journal] == [
+        ("paused", "", ""),
+        ("learning rate", "the curve", "1e-3"),
+        ("resumed", "", ""),
+        ("learning rate released", "1e-3", "the curve"),
+        ("stopped", "", ""),
     ]
 
 
@@ -546,7 +552,7 @@ def test_a_trainer_made_in_python_gets_the_controls(page, task):
     trainer.set(learning_rate=0.02)
     seen = page.wait_for("_train", "held", 0.02)
     assert seen["edits"][0]["source"] == "code"
-    assert "(from code)" in seen["journal"][0]["text"]
+    assert seen["journal"][0]["source"] == "code"
     page.ask("train.stop")
     assert trainer.state == "stopped"
 
