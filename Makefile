@@ -15,6 +15,7 @@ help:
 	@echo "make demo     open JupyterLab on notebooks/quickstart.ipynb (BROWSER=none: print its address)"
 	@echo "make test     install what tests need, Chromium included, and run every check and test"
 	@echo "make quick    the tests without those that start a browser or a kernel, or install versions"
+	@echo "make soak     the long forms of the tests of running: kills, replays, a million steps"
 	@echo "make check    linters, type checkers and import rules only"
 	@echo "make format   let the formatters rewrite what they can"
 	@echo "make notebooks  run the notebooks again and keep their outputs"
@@ -53,12 +54,17 @@ ALONE := (browser or kernel or versions)
 
 .PHONY: test
 test: check bundle js-test chromium
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE)"
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "$(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE) and not soak"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "$(ALONE) and not soak"
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE) and not soak"
+
+# Minutes to an hour: kills, replays, strange messages, a million steps; one line of summary each.
+.PHONY: soak
+soak: $(STAMPS)/dev bundle chromium
+	$(BIN)/python -m pytest -m soak
 
 .PHONY: check
 check: $(STAMPS)/dev $(STAMPS)/node
@@ -151,6 +157,7 @@ bench: $(STAMPS)/dev bundle chromium
 	$(BIN)/python benchmarks/import_time.py $(QUICK)
 	$(BIN)/python benchmarks/canvas.py $(QUICK)
 	$(BIN)/python benchmarks/loop.py $(QUICK)
+	$(BIN)/python benchmarks/answer.py $(QUICK)
 	$(BIN)/python benchmarks/sweep.py $(QUICK)
 	$(BIN)/python benchmarks/live.py $(QUICK)
 	$(BIN)/python benchmarks/adaptive.py $(QUICK)

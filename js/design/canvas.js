@@ -271,7 +271,9 @@ export function createScheduleCanvas(options) {
     view = viewport.layOut({
       values: (stretch) => [
         ...curves.flatMap((curve) => heightsOf(curve, stretch)),
-        ...[past, ...lines].flatMap((line) => extremes(line?.value ?? [])),
+        ...[past, ...lines.filter(({ free }) => !free)].flatMap((line) =>
+          extremes(line?.value ?? []),
+        ),
       ],
       end: Math.max(options.total?.() ?? endOf(current), 1),
       log: options.yScale?.() === "log",

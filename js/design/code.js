@@ -3,7 +3,7 @@
  */
 
 import { copyText } from "../shared/clipboard.js";
-import { button, uniqueId } from "../shared/controls.js";
+import { button, disclosure, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 
 /**
@@ -61,20 +61,8 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
     hook: "code-proof",
   });
   const said = h("span", { class: "lrw-code-said" });
-  const arrow = h("span", { class: "lrw-arrow", "aria-hidden": "true" }, "▸");
-  const toggle = h(
-    "button",
-    {
-      type: "button",
-      class: "lrw-button lrw-button-quiet lrw-code-toggle",
-      "aria-controls": id,
-      hook: "code-toggle",
-      signal,
-      on: { click: () => setOpen(!isOpen()) },
-    },
-    arrow,
-    "Code",
-  );
+  const onClick = () => setOpen(!isOpen());
+  const toggle = disclosure({ id, hook: "code-toggle", signal, onClick }, "Code");
   const copy = button({
     label: "Copy",
     name: "copy the code",

@@ -49,6 +49,19 @@ function setDashed(path, data) {
   }
 }
 
+/**
+ * Another curve: all of it, or in a run what is to come of it.
+ *
+ * @param {ScheduleNode} node
+ * @param {number | null} locked
+ * @param {View} view
+ */
+function restOf(node, locked, { x, y }) {
+  return locked === null
+    ? wholePath(node, x, y)
+    : curvePaths(node, x, y, locked).parts.join("") + heldPath(node, x, y);
+}
+
 /** @param {SVGSVGElement} plot */
 export function createLayers(plot) {
   const line = (/** @type {string} */ name) => svg("path", { class: `lrw-${name}` });
@@ -139,7 +152,7 @@ export function createLayers(plot) {
       setAttribute(jumps, "d", curve.jumps);
       setAttribute(held, "d", heldPath(node, x, y));
       setDashed(ghost, drawing.ghost ? wholePath(drawing.ghost, x, y) : "");
-      setDashed(reference, drawing.reference ? wholePath(drawing.reference, x, y) : "");
+      setDashed(reference, drawing.reference ? restOf(drawing.reference, locked, view) : "");
       drawTracks(drawing.tracks, drawing.lines, view);
       drawBrackets(node, view);
       const { aim } = drawing;

@@ -86,13 +86,14 @@ export function spanning({ node, locked }) {
  *
  * @param {Scene} scene
  * @param {number[]} touched indices of parts
+ * @param {string[]} [shapes] the only ones that its rest may have
  * @returns {Scene}
  */
-function opened(scene, touched) {
+function opened(scene, touched, shapes) {
   if (scene.locked === null || !touched.includes(spanning(scene))) {
     return scene;
   }
-  return { ...scene, node: openFuture(scene.catalogue, scene.node, scene.locked) };
+  return { ...scene, node: openFuture(scene.catalogue, scene.node, scene.locked, shapes) };
 }
 
 /**
@@ -172,7 +173,8 @@ export function changeOf(held, { step = held.step, value = held.value }, log) {
  * @returns {ScheduleNode | Refusal}
  */
 export function bend(scene, fromEnd, to) {
-  const open = opened(scene, [partsOf(scene.node).length - fromEnd]);
+  // A cubic may be nearer to what was, but has nothing to bend.
+  const open = opened(scene, [partsOf(scene.node).length - fromEnd], ["polynomial", "cosine"]);
   const index = partsOf(open.node).length - fromEnd;
   const part = partsOf(open.node)[index];
   const parameter = bendable(open, index);

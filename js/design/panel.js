@@ -42,12 +42,10 @@ const GHOST_MS = 2500;
 
 /**
  * @param {Context} context
- * @returns {{element: HTMLElement, dispose: () => void}}
+ * @returns {{element: HTMLElement}}
  */
 export function createDesignPanel(context) {
-  const { client, store, announce, use, on } = context;
-  const life = new AbortController();
-  const signal = AbortSignal.any([life.signal, context.signal]);
+  const { client, store, announce, use, on, signal } = context;
   const design = () => use("_design");
   const stepsPerEpoch = () => design().steps_per_epoch ?? null;
   let selected = Math.max(0, store.get().designSegment ?? partsOf(design().schedule).length - 1);
@@ -437,7 +435,7 @@ export function createDesignPanel(context) {
   fail(null);
   showDesign();
   showView();
-  return { element, dispose: () => life.abort() };
+  return { element };
 }
 
 /**

@@ -10,7 +10,14 @@ import { createScale } from "./scales.js";
 
 /** @typedef {{name: string, node: import("../schedule/model.js").ScheduleNode, label: string}} Track */
 
-/** @typedef {{label: string, step: ArrayLike<number>, value: ArrayLike<number>}} Line */
+/**
+ * @typedef {object} Line
+ * @property {string} label
+ * @property {ArrayLike<number>} step
+ * @property {ArrayLike<number>} value
+ * @property {string} [look] Classes of a line that is not like the others.
+ * @property {boolean} [free] The axis need not show all of it.
+ */
 
 /** Pixels from the line of one name to that of the next. */
 const LINE = 13;
@@ -44,6 +51,15 @@ export function spread(wanted, top, bottom) {
 }
 
 /**
+ * @param {import("./scales.js").Scale} y
+ * @param {{top: number, bottom: number}} box
+ * @returns {import("./scales.js").Scale} what is beyond stays at the edge
+ */
+function within(y, { top, bottom }) {
+  return { ...y, pixel: (value) => Math.max(top, Math.min(bottom, y.pixel(value))) };
+}
+
+/**
  * @param {SVGGElement} group
  * @returns {(tracks: Track[], lines: Line[], view: import("./surface.js").View) => void} Lines are on
  *   the scale of the curve itself, and dashed.
@@ -51,7 +67,7 @@ export function spread(wanted, top, bottom) {
 export function createTrackLines(group) {
   return (tracks, lines, { x, y, box }) => {
     const drawn = [
-      ...tracks.map(({ node, label }) => {
+      ...tracks.map(({ node, label }, i) => {
         // A track of zeros lies at the foot.
         const scale = createScale({
           domain: [0, peak(node) * 1.08 || 1],
@@ -62,36 +78,37 @@ export function createTrackLines(group) {
           data: wholePath(node, x, scale) + heldPath(node, x, scale),
           end: scale.pixel(evaluate(node, x.high)),
           right: box.right,
-          own: "",
+          own: `lrw-track-${i % COLOURS}`,
         };
       }),
-      ...lines.map(({ label, step, value }) => ({
+      ...lines.map(({ label, step, value, look, free }, i) => ({
         label,
-        data: pastPath({ step, value }, x, y),
+        data: pastPath({ step, value }, x, free ? within(y, box) : y),
         end: y.pixel(value[value.length - 1]),
         // Behind the end of the line, as long as there is room.
         right: Math.min(box.right, x.pixel(step[step.length - 1]) + 10 + LETTER * label.length),
-        own: " lrw-effective",
+        own: look ?? `lrw-track-${(tracks.length + i) % COLOURS} lrw-effective`,
       })),
     ];
     while (group.childElementCount > drawn.length) {
       group.lastElementChild?.remove();
     }
-    // Below the readout, which stands in the corner.
+    // Below the readout, which stands in the corner. What has no name needs no room for one.
     const heights = spread(
-      drawn.map(({ end }) => end - 4),
+      drawn.filter(({ label }) => label).map(({ end }) => end - 4),
       box.top + 3 * LINE,
       box.bottom - 14,
     );
+    // Lines without a name follow those with one.
     for (const [i, { label, data, right, own }] of drawn.entries()) {
       const line =
         group.children[i] ??
         group.appendChild(svg("g", null, svg("path"), svg("text", { class: "lrw-track-name" })));
       const [path, text] = line.children;
-      setAttribute(line, "class", `lrw-track lrw-track-${i % COLOURS}${own}`);
+      setAttribute(line, "class", `lrw-track ${own}`);
       setAttribute(path, "d", data);
       setAttribute(text, "x", right - 4);
-      setAttribute(text, "y", heights[i].toFixed(1));
+      setAttribute(text, "y", heights[i]?.toFixed(1));
       setText(text, label);
     }
   };

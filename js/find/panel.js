@@ -21,13 +21,10 @@ const PLOT_HEIGHT = 280;
 
 /**
  * @param {Context} context
- * @returns {{element: HTMLElement, dispose: () => void}}
+ * @returns {{element: HTMLElement}}
  */
 export function createFindPanel(context) {
-  const { client, catalogue, store, sweep, theme, announce, use, on } = context;
-  const controller = new AbortController();
-  const { signal } = controller;
-  context.signal.addEventListener("abort", () => controller.abort(), { once: true });
+  const { client, catalogue, store, sweep, theme, announce, use, on, signal } = context;
 
   /** @type {import("../shared/traits.js").RuleDeclaration[]} */
   const rules = catalogue.rules ?? [];
@@ -322,7 +319,7 @@ export function createFindPanel(context) {
   }, signal);
   onFind();
 
-  return { element, dispose: () => controller.abort() };
+  return { element };
 }
 
 /** @param {unknown} reason */

@@ -2,7 +2,7 @@
  * The range test's settings: one line, closed by default, that opens to its fields.
  */
 
-import { numberField, uniqueId } from "../shared/controls.js";
+import { disclosure, numberField, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
 
@@ -88,18 +88,13 @@ export function createSettings({ settings, onChange, signal }) {
     ...Object.values(fields).map((each) => each.element),
   );
   const text = h("span");
-  const toggle = h(
-    "button",
+  const toggle = disclosure(
     {
-      type: "button",
-      class: "lrw-button lrw-button-quiet lrw-disclosure",
-      "aria-expanded": "false",
-      "aria-controls": id,
+      id,
       title: "Range and number of steps",
       signal,
-      on: { click: () => open(panel.hasAttribute("hidden")) },
+      onClick: () => open(panel.hasAttribute("hidden")),
     },
-    h("span", { class: "lrw-caret", "aria-hidden": "true" }),
     text,
   );
 

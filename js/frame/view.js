@@ -159,6 +159,7 @@ function createHeader({ client, use, on, announce, signal }, list) {
   );
   const header = h("div", { class: "lrw-header" }, list, h("span", { class: "lrw-spacer" }), chip);
   let spoken = use("_train")?.state;
+  let noticed = use("_train")?.notice;
 
   function show() {
     const train = readTrain(use("_train"));
@@ -167,6 +168,10 @@ function createHeader({ client, use, on, announce, signal }, list) {
     setAttribute(chip, "title", status.text);
     chip.dataset.tone = status.tone;
     header.hidden = list.hidden && status.tone === "idle";
+    if (train.notice && train.notice !== noticed) {
+      announce(train.notice);
+    }
+    noticed = train.notice;
     if (train.state !== spoken) {
       spoken = train.state;
       if (SPOKEN[spoken]) {

@@ -86,9 +86,10 @@ export function between(node, from, to) {
  *
  * @param {Catalogue} catalogue
  * @param {Part} part
+ * @param {string[]} [shapes] the only ones that it may become
  * @returns {SegmentNode | null} null where one segment cannot stand for it
  */
-export function asSegment(catalogue, part) {
+export function asSegment(catalogue, part, shapes) {
   const whole = segmentOf(part);
   if (part === whole) {
     return whole;
@@ -105,10 +106,10 @@ export function asSegment(catalogue, part) {
   if (!monotone) {
     return null;
   }
-  const plain = whole.shape === "cubic" ? [] : ["linear", "polynomial", "cosine"];
+  const usual = whole.shape === "cubic" ? ["cubic"] : ["linear", "polynomial", "cosine", "cubic"];
   const at = (/** @type {number} */ t) => valueIn(part, t);
   const slopes = [slopeAt(part, 0, 1), slopeAt(part, steps, -1)];
-  return fitted(catalogue, { at, steps, slopes }, [...plain, "cubic"]);
+  return fitted(catalogue, { at, steps, slopes }, shapes ?? usual);
 }
 
 /**

@@ -220,9 +220,10 @@ export function scaled(catalogue, node, factor) {
  * @param {Catalogue} catalogue
  * @param {ScheduleNode} node
  * @param {number} locked the present step
+ * @param {string[]} [shapes] the only ones that the segment may have
  * @returns {ScheduleNode}
  */
-export function openFuture(catalogue, node, locked) {
+export function openFuture(catalogue, node, locked, shapes) {
   const step = locked + 1;
   const index = partAt(node, step);
   const part = partsOf(node)[index];
@@ -232,5 +233,5 @@ export function openFuture(catalogue, node, locked) {
     return node;
   }
   const rest = cut(part, at, length === null ? null : length - at);
-  return spliced(node, index, 1, cut(part, 0, at), asSegment(catalogue, rest) ?? rest);
+  return spliced(node, index, 1, cut(part, 0, at), asSegment(catalogue, rest, shapes) ?? rest);
 }

@@ -7,7 +7,7 @@ import { clear, h, setAttribute, setText, svg } from "./dom.js";
 import { uniqueId } from "./ids.js";
 
 export { uniqueId } from "./ids.js";
-export { numberField, textField } from "./number_field.js";
+export { numberField, orderField, textField } from "./number_field.js";
 
 /** @typedef {import("./number_field.js").NumberField} NumberField */
 
@@ -88,6 +88,36 @@ export function setDisabled(element, disabled, reason) {
     setAttribute(element, "title", element.dataset.title || null);
     delete element.dataset.title;
   }
+}
+
+/**
+ * A quiet button that opens and closes what belongs to it.
+ *
+ * @param {object} options
+ * @param {string} options.id of what opens
+ * @param {() => void} options.onClick
+ * @param {AbortSignal} options.signal
+ * @param {string} [options.hook] `data-lrw`
+ * @param {string} [options.title]
+ * @param {string | Node} label
+ * @returns {HTMLButtonElement} say with `aria-expanded` whether it is open
+ */
+export function disclosure({ id, onClick, signal, hook, title }, label) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "lrw-button lrw-button-quiet lrw-disclosure",
+      "aria-expanded": "false",
+      "aria-controls": id,
+      hook,
+      title,
+      signal,
+      on: { click: onClick },
+    },
+    h("span", { class: "lrw-caret", "aria-hidden": "true" }),
+    label,
+  );
 }
 
 /**

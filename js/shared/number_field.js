@@ -29,6 +29,7 @@ import { uniqueId } from "./ids.js";
  * @property {HTMLElement} element
  * @property {HTMLInputElement} input
  * @property {(value: number | null) => void} set Shows a value, unless the person is typing.
+ * @property {(value: number | null) => void} reset Shows a value, whatever stood there.
  * @property {() => number | null} read What stands in the field, or null where it is wrong; an
  *   error is then shown.
  * @property {(text: string | null) => void} setError
@@ -169,6 +170,12 @@ export function numberField({
     input,
     read,
     setError,
+    reset(next) {
+      current = next;
+      shown = next === null ? "" : format(next);
+      input.value = shown;
+      setError(null);
+    },
     set(next) {
       if (next === current && !hasError()) {
         return;
@@ -185,6 +192,19 @@ export function numberField({
       setAttribute(input, "aria-disabled", disabled ? "true" : null);
     },
   };
+}
+
+/**
+ * A short field beside a button: what stands in it is an order, which Enter gives too.
+ *
+ * @param {NumberFieldOptions & {row?: boolean}} options `row` has the label beside the field
+ * @returns {NumberField}
+ */
+export function orderField({ row = false, ...options }) {
+  const field = numberField({ hideLabel: !row, commitOnBlur: false, ...options });
+  field.input.classList.add("lrw-input-short");
+  field.element.classList.toggle("lrw-field-row", row);
+  return field;
 }
 
 /**

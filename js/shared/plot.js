@@ -8,6 +8,7 @@
 
 import { h, setAttribute } from "./dom.js";
 import { formatRate, formatSteps } from "./format.js";
+import { createFrames } from "./frames.js";
 import { GUTTER, linearSplits, logSplits } from "./scale.js";
 
 /**
@@ -105,13 +106,11 @@ export function createPlot(options) {
 
   /** @type {PlotData | null} */
   let data = null;
-  let width = 0;
-  let frame = 0;
-  let visible = true;
 
   function draw() {
-    frame = 0;
-    if (data === null || width === 0 || !visible) {
+    // JupyterLab hides cells that scroll away: their width is 0 until they come back.
+    const width = Math.floor(element.clientWidth);
+    if (data === null || width === 0) {
       return;
     }
     const ratio = devicePixelRatio || 1;
@@ -137,7 +136,7 @@ export function createPlot(options) {
     };
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    drawAxes(painter, data);
+    drawAxes(painter, data, width);
     options.paintUnder?.(painter);
     const [x, ...columns] = data.columns;
     for (const [index, { alpha = 1, ...style }] of series.entries()) {
@@ -151,8 +150,9 @@ export function createPlot(options) {
   /**
    * @param {Painter} painter
    * @param {PlotData} current
+   * @param {number} width
    */
-  function drawAxes({ box, x, y, color, font }, current) {
+  function drawAxes({ box, x, y, color, font }, current, width) {
     const right = box.left + box.width;
     const bottom = box.top + box.height;
     const rates = xKind === "rates";
@@ -192,33 +192,8 @@ export function createPlot(options) {
     }
   }
 
-  function schedule() {
-    if (frame === 0 && !signal.aborted) {
-      frame = requestAnimationFrame(draw);
-    }
-  }
-
-  // JupyterLab hides cells that scroll away: their width is 0 until they come back.
-  const sizes = new ResizeObserver(() => {
-    width = Math.floor(element.clientWidth);
-    schedule();
-  });
-  const sight = new IntersectionObserver((entries) => {
-    visible = entries[entries.length - 1].isIntersecting;
-    schedule();
-  });
-  sizes.observe(element);
-  sight.observe(element);
+  const schedule = createFrames(element, draw, signal);
   theme.onChange(schedule, signal);
-  signal.addEventListener(
-    "abort",
-    () => {
-      cancelAnimationFrame(frame);
-      sizes.disconnect();
-      sight.disconnect();
-    },
-    { once: true },
-  );
 
   return {
     element,
@@ -256,7 +231,8 @@ export function drawLine({ context, box, color, x: toX, y: toY }, x, y, style) {
   context.beginPath();
   for (let i = 0; i < x.length && !style.points; i += 1) {
     if (Number.isFinite(y[i])) {
-      context.lineTo(toX(x[i]), toY(y[i]));
+      // A canvas forgets a path that goes further than its own small floats.
+      context.lineTo(toX(x[i]), Math.min(1e6, Math.max(-1e6, toY(y[i]))));
     }
   }
   context.stroke();

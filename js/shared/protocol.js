@@ -21,6 +21,9 @@ import { decodeMessage } from "./codec.js";
  * @typedef {object} Delta
  * @property {string} stream "train" or "find"
  * @property {number} [run]
+ * @property {string | null} [address] Of what the column `learning_rate` is.
+ * @property {number} [cut] Rows from this step on have become void.
+ * @property {number} [valid_cut]
  * @property {number} seq
  * @property {Columns} columns
  * @property {Columns} valid
@@ -138,13 +141,11 @@ export function createClient(model) {
         tell();
       }
     } else if (message?.kind === "delta") {
-      const heads = message.columns ?? [];
+      const { kind: _kind, columns: heads = [], valid, ...rest } = message;
       const delta = {
-        stream: message.stream,
-        run: message.run,
-        seq: message.seq,
+        ...rest,
         columns: decodeMessage(heads, buffers),
-        valid: decodeMessage(message.valid, buffers.slice(heads.length)),
+        valid: decodeMessage(valid, buffers.slice(heads.length)),
       };
       for (const listener of [...deltaListeners]) {
         if (listener.stream === delta.stream) {

@@ -13,6 +13,7 @@
  * @property {(name: string) => Column} column A view of the rows there are; empty if unknown.
  * @property {(columns: Columns) => void} append Rows from the first new key on are replaced, so
  *   that a message that repeats rows does no harm.
+ * @property {(from: number) => void} cut Forgets the rows whose key is `from` or more.
  * @property {(columns: Columns) => void} replace
  */
 
@@ -56,16 +57,21 @@ export function createTable(key) {
     }
   }
 
+  /** @param {number} from */
+  function cut(from) {
+    const own = columns.get(key);
+    while (own && length > 0 && own[length - 1] >= from) {
+      length -= 1;
+    }
+  }
+
   /** @param {Columns} more */
   function append(more) {
     const keys = more[key];
     if (keys === undefined || keys.length === 0) {
       return;
     }
-    const own = columns.get(key);
-    while (own && length > 0 && own[length - 1] >= keys[0]) {
-      length -= 1;
-    }
+    cut(keys[0]);
     ensureCapacity(length + keys.length);
     for (const [name, values] of Object.entries(more)) {
       ensureColumn(name, values);
@@ -88,6 +94,7 @@ export function createTable(key) {
     names: () => [...columns.keys()],
     column: (name) => columns.get(name)?.subarray(0, length) ?? EMPTY,
     append,
+    cut,
     replace(next) {
       columns = new Map();
       length = 0;
@@ -120,13 +127,14 @@ export function lastFinite(values) {
  * @param {ArrayLike<number>} x rising
  * @param {ArrayLike<number>} y
  * @param {number} span > 0, in units of x
+ * @param {{x: number, y: number} | null} [seed] The average of a line that this one goes on from.
  * @returns {Float64Array} as long as `x`; NaN before the first finite value
  */
-export function smooth(x, y, span) {
+export function smooth(x, y, span, seed = null) {
   const result = new Float64Array(x.length);
-  let sum = 0;
-  let weight = 0;
-  let previous = Number.NaN;
+  let sum = seed?.y ?? 0;
+  let weight = seed ? 1 : 0;
+  let previous = seed?.x ?? Number.NaN;
   for (let i = 0; i < x.length; i += 1) {
     if (Number.isFinite(y[i])) {
       const keep = Number.isNaN(previous) ? 0 : Math.exp(-(x[i] - previous) / span);

@@ -27,6 +27,9 @@ const PENDING = {
   "train.step": "stepping…",
   "train.stop": "stopping…",
   "train.restart": "restarting…",
+  "train.rewind": "rewinding…",
+  "train.take": "taking the fork…",
+  "train.fan_take": "taking the best…",
 };
 
 /**
@@ -58,7 +61,8 @@ function runStatus({ state, step, total }) {
     case "stopped":
       return { text: `stopped at ${place}`, tone: "idle" };
     case "diverged":
-      return { text: `diverged at ${formatSteps(step)}`, tone: "error" };
+      // That step's loss was taken before the run ended.
+      return { text: `diverged at ${formatSteps(step - 1)}`, tone: "error" };
     case "failed":
       return { text: `failed at ${formatSteps(step)}`, tone: "error" };
     case "finding":
@@ -79,15 +83,26 @@ export function statusOf(client, find, train) {
     return { text: GONE_TEXT, tone: "error" };
   }
   // While the step compiles, the loop answers late although nothing blocks the kernel.
-  if (client.busy && train.state !== "compiling") {
+  const works = train.state === "compiling" || train.activity !== null;
+  if (client.busy && !works) {
     return { text: BUSY_TEXT, tone: "warn" };
   }
   const pending = pendingText(client.pending);
-  if (pending !== null && train.state !== "compiling") {
+  if (pending !== null && !works) {
     return { text: pending, tone: "active" };
   }
   if (find.state === "running") {
     return { text: `finding ${Math.floor(find.progress * 100)} %`, tone: "active" };
   }
-  return runStatus(train);
+  const status = runStatus(train);
+  const { notice, activity } = train;
+  if (activity) {
+    return { text: `${activity}…`, tone: "active" };
+  }
+  if (!notice) {
+    return status;
+  }
+  // "diverged at 631, rolled back to 600" is said once.
+  const text = notice.startsWith(status.text) ? notice : `${status.text} · ${notice}`;
+  return { text, tone: status.tone === "error" ? "error" : "warn" };
 }

@@ -23,7 +23,61 @@
  */
 
 /**
- * `_train`
+ * @typedef {object} Watchable
+ * @property {string} address
+ * @property {string} short
+ * @property {number | null} low
+ * @property {number | null} high
+ * @property {number | null} held
+ */
+
+/**
+ * @typedef {object} ForkState
+ * @property {string} id
+ * @property {string} name
+ * @property {number} step Where it began.
+ * @property {TrainState["state"]} state
+ * @property {number} position
+ * @property {number} total
+ * @property {number | null} loss
+ * @property {string | null} parent Of which fork it is one; null: of the run.
+ */
+
+/**
+ * @typedef {object} FanState
+ * @property {"running" | "done" | "stopped" | "failed"} state
+ * @property {number} step
+ * @property {number} steps
+ * @property {number} done 0 to 1
+ * @property {{label: string, loss: number | null, diverged: boolean}[]} candidates
+ * @property {number | null} best
+ * @property {string | null} error
+ */
+
+/** @typedef {{step: number, reason: string}} SnapshotState */
+
+/**
+ * @typedef {object} EditState
+ * @property {number} step
+ * @property {string} label
+ * @property {string} source
+ * @property {"edit" | "guard" | "rewind" | "fork"} [kind]
+ * @property {boolean} [undone]
+ */
+
+/**
+ * @typedef {object} JournalState
+ * @property {number} step
+ * @property {number} seconds
+ * @property {string} text
+ * @property {string} [from]
+ * @property {string} [to]
+ * @property {string} [source]
+ * @property {boolean} [undone]
+ */
+
+/**
+ * `_train`: `learning_rate`, `held` and `plan` are those of the hyperparameter that is watched.
  *
  * @typedef {object} TrainState
  * @property {number} run Grows at each restart.
@@ -46,15 +100,47 @@
  *   the one that a link adapts.
  * @property {string[]} reports Columns of what links tell of their state.
  * @property {number | null} steps_per_epoch
- * @property {{step: number, label: string, source: string}[]} edits
- * @property {{step: number, seconds: number, text: string}[]} journal
+ * @property {EditState[]} edits
+ * @property {JournalState[]} journal
+ * @property {string | null} address What is watched; null where nothing can change.
+ * @property {Watchable[]} addresses
+ * @property {{name: string, frozen: boolean}[]} groups
+ * @property {number | null} batch_size
+ * @property {{step: number, size: number} | null} batch_next One that waits for its epoch.
+ * @property {string | null} batch_fixed Why the batch size cannot change.
+ * @property {string[]} able Moves that this kind of run has beyond the first ones.
+ * @property {string | null} off Why no control does anything: a run from a file.
+ * @property {SnapshotState[]} snapshots rising
+ * @property {{step: number, value: number} | null} best
+ * @property {ForkState[]} forks
+ * @property {FanState | null} fan
+ * @property {string | null} guard What it does: "rolls back".
+ * @property {string | null} notice
+ * @property {string | null} activity What the run does beside taking steps: "rewinding to 600".
+ * @property {string | null} traceback
+ * @property {{number: number, step: number, text: string}[]} scheduled rising
+ * @property {string | null} undo What would be undone.
+ * @property {string | null} directory
+ * @property {number | null} origin The step at which a resumed run went on.
  */
+
+/**
+ * @typedef {object} Branch A line of `_branches`.
+ * @property {string} id
+ * @property {"fork" | "abandoned" | "fan"} kind
+ * @property {string} name
+ * @property {number} step
+ * @property {Record<string, PackedColumn>} columns step, "rate" and the measures
+ */
+
+/** @typedef {{seq: number, run: number, address: string | null, lines: Branch[]}} Branches */
 
 /**
  * `_history`
  *
  * @typedef {object} HistorySnapshot
  * @property {number} run
+ * @property {string | null} [address] Of what the column `learning_rate` is.
  * @property {number} seq
  * @property {Record<string, PackedColumn>} columns
  * @property {Record<string, PackedColumn>} valid
@@ -97,6 +183,26 @@ const NO_RUN = {
   steps_per_epoch: null,
   edits: [],
   journal: [],
+  address: null,
+  addresses: [],
+  groups: [],
+  batch_size: null,
+  batch_next: null,
+  batch_fixed: null,
+  able: [],
+  off: null,
+  snapshots: [],
+  best: null,
+  forks: [],
+  fan: null,
+  guard: null,
+  notice: null,
+  activity: null,
+  traceback: null,
+  scheduled: [],
+  undo: null,
+  directory: null,
+  origin: null,
 };
 
 /**
@@ -114,5 +220,6 @@ export function readFind(value) {
  * @returns {Omit<TrainState, "plan"> & {plan: ScheduleNode | null}}
  */
 export function readTrain(value) {
-  return { ...NO_RUN, ...value, plan: value?.plan ?? null };
+  // A run without a rate that can change has an empty plan.
+  return { ...NO_RUN, ...value, plan: value?.plan?.node ? value.plan : null };
 }

@@ -18,8 +18,9 @@ import { createTable } from "../shared/series.js";
  * @property {(fn: () => void, signal: AbortSignal) => void} subscribe
  */
 
-// The points kept until a snapshot, thinned in Python, takes their place.
-const MOST_POINTS = 100_000;
+// The points kept until a snapshot, thinned in Python, takes their place: several for each pixel
+// of a large screen, and few enough to be smoothed at every update.
+const MOST_POINTS = 40_000;
 const RESYNC_AGAIN_MS = 2000;
 
 /**
@@ -34,6 +35,8 @@ export function createRunData(model, client, signal) {
   /** @type {Columns | null} */
   let ghost = null;
   let run = -1;
+  /** Of what the column of rates is. @type {string | null | undefined} */
+  let address;
   /** The run whose predecessor the ghost is: only snapshots bring it. */
   let ghostRun = -1;
   let seq = 0;
@@ -57,13 +60,16 @@ export function createRunData(model, client, signal) {
     if (snapshot.run < run) {
       return;
     }
-    if (snapshot.run !== ghostRun) {
+    const watches = snapshot.address !== address;
+    address = snapshot.address;
+    if (snapshot.run !== ghostRun || watches) {
       ghostRun = snapshot.run;
       ghost = snapshot.ghost ? decodeAll(snapshot.ghost) : null;
     }
     const theirs = snapshot.seq ?? 0;
     // What the deltas built is finer than any snapshot: it stays as long as nothing is missing.
-    const keeps = snapshot.run === run && complete && seq >= theirs && table.length <= MOST_POINTS;
+    const same = snapshot.run === run && !watches;
+    const keeps = same && complete && seq >= theirs && table.length <= MOST_POINTS;
     if (!keeps) {
       run = snapshot.run;
       seq = theirs;
@@ -99,8 +105,13 @@ export function createRunData(model, client, signal) {
       if (theirs < run || (theirs === run && delta.seq <= seq)) {
         return;
       }
+      if (theirs === run && delta.address !== undefined && delta.address !== address) {
+        // Of what was watched before: the snapshot that has come has its rows.
+        return;
+      }
       if (theirs > run) {
         run = theirs;
+        address = delta.address;
         seq = 0;
         complete = true;
         table.replace({});
@@ -110,6 +121,10 @@ export function createRunData(model, client, signal) {
         resync();
       }
       seq = delta.seq;
+      if (delta.cut !== undefined) {
+        table.cut(delta.cut);
+        valid.cut(delta.valid_cut ?? delta.cut);
+      }
       table.append(delta.columns);
       valid.append(delta.valid);
       tell();

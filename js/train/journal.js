@@ -1,15 +1,32 @@
 /**
- * What was done to the run, and the run as a script.
+ * What was done to the run and what is planned, the newest first, and the run as a script.
  */
 
-import { copyText } from "../shared/clipboard.js";
-import { button, createNote, setDisabled } from "../shared/controls.js";
-import { clear, h, setText } from "../shared/dom.js";
+import { button, createNote } from "../shared/controls.js";
+import { h, setText } from "../shared/dom.js";
 import { formatDuration, formatSteps } from "../shared/format.js";
+import { createScript } from "./script.js";
+import { createTable } from "./table.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
+/** @typedef {import("../shared/traits.js").JournalState} JournalState */
 
-const COPIED_MS = 4000;
+/** @type {Record<string, string>} */
+const SOURCES = { widget: "hand" };
+
+/**
+ * @param {JournalState} entry
+ * @returns {string[]} a text for each column
+ */
+export function journalCells({ step, seconds, text, from = "", to = "", source = "" }) {
+  return [
+    formatSteps(step),
+    formatDuration(seconds),
+    text,
+    from && to ? `${from} → ${to}` : from || to,
+    SOURCES[source] ?? source,
+  ];
+}
 
 /**
  * @param {object} options
@@ -21,112 +38,96 @@ const COPIED_MS = 4000;
 export function createJournal({ send, announce, signal }) {
   const note = createNote();
   const title = h("span");
-  const rows = h("tbody");
-  const table = h(
-    "table",
-    { class: "lrw-journal-table" },
-    h(
-      "thead",
-      null,
-      h(
-        "tr",
-        null,
-        h("th", { scope: "col" }, "step"),
-        h("th", { scope: "col" }, "time"),
-        h("th", { scope: "col" }, "what"),
-      ),
-    ),
-    rows,
+  const body = h("tbody");
+  const scroll = h(
+    "div",
+    { class: "lrw-journal-scroll", tabindex: "0", role: "region", "aria-label": "Journal" },
+    createTable(["step#", "time#", "what", "from → to", "by"], body, "journal"),
   );
   const nothing = h(
     "p",
     { class: "lrw-note" },
     "Every change to the run will stand here, with its step.",
   );
-  const script = h("pre", {
-    class: "lrw-script",
-    tabindex: "0",
-    hidden: true,
-    "aria-label": "Training script",
-  });
-  const copy = button({
-    label: "Copy script",
-    hook: "script-copy",
-    title: "This run as plain code, with every change that was made",
-    signal,
-    onClick: copyScript,
-  });
+  const script = createScript({ send, note, announce, signal });
+  /** Rows that are kept from one update to the next, by what they say. */
+  /** @type {Map<string, HTMLElement>} */
+  let rows = new Map();
   let shown = "";
 
-  async function copyScript() {
-    const answer = await send(
-      "train.script",
-      {},
-      { waiting: "writing the script…", note, control: copy },
+  /** @param {JournalState} entry */
+  function makeRow(entry) {
+    return h(
+      "tr",
+      { class: entry.undone ? "lrw-undone" : undefined },
+      ...journalCells(entry).map((text, i) =>
+        h(
+          "td",
+          { class: i < 2 ? "lrw-number" : undefined },
+          text,
+          i === 2 && entry.undone && h("span", { class: "lrw-hidden" }, " (undone)"),
+        ),
+      ),
     );
-    if (answer === null || signal.aborted) {
-      return;
-    }
-    const text = String(answer.value);
-    script.textContent = text;
-    // Selecting needs a visible element; it is hidden again where the clipboard took the text.
-    script.hidden = false;
-    const result = await copyText(text, script);
-    script.hidden = result === "copied";
-    const said =
-      result === "copied"
-        ? "Copied: the run as a script."
-        : "The clipboard is barred here: the script is selected below, press Ctrl+C.";
-    note.say(said);
-    announce(said);
-    setTimeout(() => {
-      if (!signal.aborted && note.element.textContent === said && result === "copied") {
-        note.say("");
-      }
-    }, COPIED_MS);
+  }
+
+  /** @param {Train["scheduled"][number]} planned */
+  function makePlanned({ number, step, text }) {
+    const cancel = button({
+      label: "Cancel",
+      name: `Cancel ${text} at step ${step}`,
+      hook: `scheduled-cancel-${number}`,
+      kind: "quiet",
+      signal,
+      onClick: () =>
+        send("train.cancel", { number }, { waiting: "cancelling…", note, control: cancel }),
+    });
+    return h(
+      "tr",
+      { class: "lrw-planned" },
+      h("td", { class: "lrw-number" }, formatSteps(step)),
+      h("td", { class: "lrw-number" }, "planned"),
+      h("td", null, text),
+      h("td"),
+      h("td", null, cancel),
+    );
   }
 
   return {
     element: h(
       "div",
       { class: "lrw-journal-block" },
-      h(
-        "div",
-        { class: "lrw-journal-bar" },
-        h(
-          "details",
-          { class: "lrw-journal", hook: "journal" },
-          h("summary", null, title),
-          nothing,
-          table,
-        ),
-        note.element,
-        copy,
-      ),
-      script,
+      h("details", { hook: "journal" }, h("summary", null, title), nothing, scroll),
+      h("div", { class: "lrw-row lrw-journal-script" }, script.controls, note.element),
+      script.text,
     ),
-    update({ journal, run }, reachable) {
-      setDisabled(copy, !reachable, "The kernel is gone");
-      const last = journal.at(-1);
-      const key = `${run}/${journal.length}/${last?.step}/${last?.text}`;
+    update(train, reachable) {
+      script.update(train, reachable);
+      const { journal, scheduled, run } = train;
+      const undone = journal.reduce((sum, entry, i) => sum + (entry.undone ? i + 1 : 0), 0);
+      const key = JSON.stringify([run, journal.length, journal.at(-1), undone, scheduled]);
       if (key === shown) {
         return;
       }
       shown = key;
-      setText(title, journal.length === 0 ? "Journal" : `Journal (${journal.length})`);
-      nothing.hidden = journal.length > 0;
-      table.hidden = journal.length === 0;
-      clear(rows).append(
-        ...journal.map((entry) =>
-          h(
-            "tr",
-            null,
-            h("td", null, formatSteps(entry.step)),
-            h("td", null, formatDuration(entry.seconds)),
-            h("td", null, entry.text),
-          ),
-        ),
-      );
+      const count = journal.length + scheduled.length;
+      setText(title, count === 0 ? "Journal" : `Journal (${count})`);
+      nothing.hidden = count > 0;
+      scroll.hidden = count === 0;
+      const before = rows;
+      rows = new Map();
+      const add = (/** @type {string} */ name, /** @type {() => HTMLElement} */ make) => {
+        // Two entries may say the same.
+        const own = rows.has(name) ? `${name} ${rows.size}` : name;
+        rows.set(own, before.get(own) ?? make());
+      };
+      for (const planned of scheduled.toReversed()) {
+        add(`planned ${JSON.stringify(planned)}`, () => makePlanned(planned));
+      }
+      for (const entry of journal.toReversed()) {
+        add(JSON.stringify(entry), () => makeRow(entry));
+      }
+      body.replaceChildren(...rows.values());
     },
   };
 }

@@ -8,11 +8,21 @@ import { h, setText } from "../shared/dom.js";
 import { formatLoss, formatRate, formatSteps } from "../shared/format.js";
 import { createPlot, drawLine } from "../shared/plot.js";
 import { decimate, gather, lastFinite, nearest, smooth } from "../shared/series.js";
+import { bestLine } from "./fan.js";
 import { createFlags } from "./flags.js";
+import {
+  createKey,
+  describe,
+  formatTick,
+  paintBranches,
+  paintGhostName,
+  paintHead,
+  paintNames,
+} from "./loss_marks.js";
 import { metricRange } from "./range.js";
+import { watchedName } from "./rates.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
-/** @typedef {import("../shared/plot.js").Painter} Painter */
 
 const HEIGHT = 240;
 /** The moving average forgets over this share of the run, and over no fewer steps than these. */
@@ -37,10 +47,11 @@ export function metricNames({ columns, valid_columns, effective, reports }) {
  * @param {object} options
  * @param {() => Train} options.train
  * @param {import("../shared/crosshair.js").Crosshair} options.cross
+ * @param {import("./branches.js").BranchData} options.branches
  * @param {AbortSignal} options.signal
  * @returns {{element: HTMLElement, update: (train: Train, extent: number) => void}}
  */
-export function createLosses({ run, store, theme }, { train, cross, signal }) {
+export function createLosses({ run, store, theme }, { train, cross, branches, signal }) {
   const metric = select({
     label: "metric",
     hideLabel: true,
@@ -76,16 +87,17 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
   let ghost = null;
   /** @type {unknown[]} */
   let ghostOf = [];
+  /** @type {import("./branches.js").BranchLine[]} */
+  let lines = [];
+  /** @type {string | null} */
+  let best = null;
 
   const plot = createPlot({
     name: "Loss over the steps",
     hook: "loss-plot",
     height: HEIGHT,
     xKind: "steps",
-    formatY: (value) =>
-      formatLoss(value)
-        .replace(/(\.\d*?)0+$/, "$1")
-        .replace(/\.$/, ""),
+    formatY: formatTick,
     series: [
       { color: "series-1", alpha: 0.35, width: 1 },
       { color: "series-1", width: 2 },
@@ -96,10 +108,11 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       if (ghost) {
         drawLine(painter, ghost.x, ghost.y, { color: "muted", dash: [2, 3] });
       }
+      paintBranches(painter, lines, best);
     },
     paint: (painter) => {
       if (ghost) {
-        paintLabel(painter, ghost.x.at(-1) ?? 0, ghost.y.at(-1) ?? Number.NaN, "run before");
+        paintGhostName(painter, ghost.x.at(-1) ?? 0, ghost.y.at(-1) ?? Number.NaN);
       }
       const { x, smoothed } = drawn;
       const valid = run.valid.column(name);
@@ -112,6 +125,7 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       if (x.length > 0 && Number.isFinite(smoothed[x.length - 1])) {
         paintHead(painter, x[x.length - 1], smoothed[x.length - 1]);
       }
+      paintNames(painter, lines);
     },
   });
   let extent = 1;
@@ -124,16 +138,17 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       return;
     }
     const steps = run.table.column("step");
-    const { plan, step: now } = train();
+    const { plan, step: now, ...others } = train();
+    const word = watchedName(others).replace("learning rate", "rate");
     const index = nearest(steps, step);
     if (index >= 0 && step <= now) {
       const rate = run.table.column("learning_rate")[index];
       setText(
         readout,
-        `step ${formatSteps(steps[index])} · ${formatLoss(run.table.column(name)[index])} · rate ${formatRate(rate)}`,
+        `step ${formatSteps(steps[index])} · ${formatLoss(run.table.column(name)[index])} · ${word} ${formatRate(rate)}`,
       );
     } else {
-      const rate = plan ? ` · rate ${formatRate(evaluate(plan, step))}` : "";
+      const rate = plan ? ` · ${word} ${formatRate(evaluate(plan, step))}` : "";
       setText(readout, `step ${formatSteps(step)}${rate}`);
     }
   }
@@ -193,6 +208,8 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       const span = Math.max(LEAST_SPAN, now.total * SMOOTHING);
       const averaged = smooth(steps, raw, span);
       updateGhost(span);
+      lines = branches.smoothed(name, span, { x: steps, y: averaged });
+      best = bestLine(now.fan);
       const shown = decimate(steps, raw, Math.max(100, plot.element.clientWidth));
       drawn = {
         x: gather(steps, shown),
@@ -204,106 +221,16 @@ export function createLosses({ run, store, theme }, { train, cross, signal }) {
       keys.raw.show(formatLoss(newest), raw.length > 0 || now.columns.includes(name));
       keys.smoothed.show(formatLoss(average), raw.length > 0 || now.columns.includes(name));
       keys.valid.show(formatLoss(lastFinite(valid)), now.valid_columns.includes(name));
+      // What was cut off may have blown up: it does not decide what is seen of the rest.
+      const beside = lines.filter(({ kind }) => kind !== "abandoned").map(({ y }) => y);
       plot.setData({
         columns: [drawn.x, drawn.raw, drawn.smoothed],
         x: [0, extent],
-        y: metricRange([drawn.raw, valid, ghost?.y ?? []], log),
+        y: metricRange([drawn.raw, valid, ghost?.y ?? []], log, beside),
         logY: log,
       });
       plot.describe(describe(name, now.step, average, lastFinite(valid), drawn.smoothed));
       flags.update(now.edits, extent);
     },
   };
-}
-
-/**
- * A curve's name, how it looks, and its newest value.
- *
- * @param {string} kind
- * @param {string} label
- */
-function createKey(kind, label) {
-  const value = h("span", { class: "lrw-key-value" });
-  const element = h("span", { class: `lrw-key ${kind}` }, label, value);
-  return {
-    element,
-    value,
-    /**
-     * @param {string} text
-     * @param {boolean} present
-     */
-    show(text, present) {
-      element.hidden = !present;
-      setText(value, text);
-    },
-  };
-}
-
-/**
- * @param {string} name
- * @param {number} step
- * @param {number | null} now
- * @param {number | null} valid
- * @param {Float64Array} smoothed
- * @returns {string}
- */
-function describe(name, step, now, valid, smoothed) {
-  if (now === null) {
-    return "no steps yet";
-  }
-  const earlier = smoothed[Math.floor(smoothed.length * 0.75)];
-  const change = now - earlier;
-  const trend =
-    Math.abs(change) < 0.01 * Math.abs(earlier) ? "steady" : change < 0 ? "falling" : "rising";
-  const validation = valid === null ? "" : `, validation ${formatLoss(valid)}`;
-  return `${name} ${formatLoss(now)} at step ${step}, ${trend}${validation}`;
-}
-
-/**
- * A dot where the run is.
- *
- * @param {Painter} painter
- * @param {number} step
- * @param {number} value
- */
-function paintHead({ context, color, x, y, box }, step, value) {
-  const top = y(value);
-  if (top < box.top || top > box.top + box.height) {
-    return;
-  }
-  context.fillStyle = color("series-1");
-  context.strokeStyle = color("bg");
-  context.lineWidth = 1.5;
-  context.setLineDash([]);
-  context.beginPath();
-  context.arc(x(step), top, 4, 0, 2 * Math.PI);
-  context.fill();
-  context.stroke();
-}
-
-/**
- * A curve's name at its last point.
- *
- * @param {Painter} painter
- * @param {number} step
- * @param {number} value
- * @param {string} text
- */
-function paintLabel({ context, color, x, y, box, font }, step, value, text) {
-  const top = y(value);
-  if (!(top >= box.top && top <= box.top + box.height)) {
-    return;
-  }
-  context.font = font(11);
-  context.textAlign = "right";
-  context.textBaseline = "bottom";
-  const width = context.measureText(text).width;
-  const right = Math.max(box.left + width + 2, x(step));
-  const bottom = Math.max(box.top + 14, top - 6);
-  context.fillStyle = color("bg");
-  context.globalAlpha = 0.8;
-  context.fillRect(right - width - 2, bottom - 13, width + 4, 14);
-  context.globalAlpha = 1;
-  context.fillStyle = color("muted");
-  context.fillText(text, right, bottom);
 }

@@ -3,12 +3,23 @@
  */
 
 import { peak } from "../schedule/model.js";
-import { button, createNote, numberField, setDisabled } from "../shared/controls.js";
-import { h } from "../shared/dom.js";
-import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
-import { hasRun, isOver } from "./transport.js";
+import { button, createNote, orderField } from "../shared/controls.js";
+import { h, setAttribute } from "../shared/dom.js";
+import { formatRate, parseNumber } from "../shared/format.js";
+import { createFan } from "./fan.js";
+import { gate, whyFixed } from "./gates.js";
+import { createMoreMoves } from "./more_moves.js";
+import { previewText } from "./preview.js";
+import { stepField, usualStretch } from "./step_field.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
+
+/**
+ * What carries out a move: `fields` gets the step for which it is planned.
+ *
+ * @typedef {(kind: string, fields: object, waiting: string, control: HTMLElement) =>
+ *   Promise<{value: any} | null>} Move
+ */
 
 const FACTORS = [
   { factor: 0.5, label: "×½" },
@@ -18,89 +29,94 @@ const FACTORS = [
 ];
 
 /**
- * A tenth of the run, rounded to a number that looks chosen.
+ * A move over a number of steps. `name` is that of the command.
  *
- * @param {number} total
- * @returns {number}
+ * @typedef {(label: string, name: string, title: string, value?: number) =>
+ *   ReturnType<typeof stepField>} StretchMove
  */
-export function usualStretch(total) {
-  const tenth = Math.max(1, total / 10);
-  const size = 10 ** Math.floor(Math.log10(tenth));
-  return Math.max(1, Math.round(tenth / size) * size);
+
+/**
+ * A number for the hyperparameter that is watched.
+ *
+ * @param {string} text
+ * @param {Pick<Train, "plan" | "address" | "addresses">} train
+ */
+export function parseValue(text, { plan, address, addresses }) {
+  const parsed = parseNumber(text, { peak: plan && peak(plan) });
+  if (parsed.value === undefined) {
+    return parsed;
+  }
+  const { low = 0, high = null } = addresses.find((each) => each.address === address) ?? {};
+  if (low !== null && parsed.value < low) {
+    return { error: `must be ≥ ${formatRate(low)}` };
+  }
+  return high !== null && parsed.value > high ? { error: `must be ≤ ${formatRate(high)}` } : parsed;
 }
 
 /**
  * @param {object} options
  * @param {import("./commands.js").Send} options.send
  * @param {() => Train} options.train
+ * @param {import("./preview.js").Preview} options.preview
+ * @param {import("../shared/store.js").Store<Record<string, any>>} options.store
+ * @param {(slot: number) => Element} options.swatch
+ * @param {import("./branches.js").BranchData} options.branches
+ * @param {import("../shared/theme.js").Theme} options.theme
  * @param {AbortSignal} options.signal
- * @returns {{element: HTMLElement, update: (train: Train, reachable: boolean) => void}}
+ * @returns {{element: HTMLElement, undo: () => void,
+ *   update: (train: Train, reachable: boolean) => void}}
  */
-export function createMoves({ send, train, signal }) {
+export function createMoves({ send, train, preview, store, swatch, branches, theme, signal }) {
   const note = createNote();
   const stretch = usualStretch(train().total);
 
-  /**
-   * @param {string} kind
-   * @param {object} fields
-   * @param {string} waiting
-   * @param {HTMLButtonElement} control
-   */
-  const move = (kind, fields, waiting, control) => {
-    if (control.getAttribute("aria-disabled") !== "true") {
-      return send(kind, fields, { waiting, note, control });
+  /** @type {Move} */
+  const move = async (kind, fields, waiting, control) => {
+    const at = more.at();
+    if (control.getAttribute("aria-disabled") === "true" || at === null) {
+      return null;
     }
+    const answer = await send(kind, { ...fields, ...at }, { waiting, note, control });
+    if (answer !== null) {
+      // One planned move must not make the next a planned one too.
+      more.clearAt();
+    }
+    return answer;
   };
+  /**
+   * @param {string} command
+   * @param {object | null} fields null where what is typed is no number
+   */
+  const wanted = (command, fields) => fields && { command, ...fields, ...more.atWanted() };
 
   const factors = FACTORS.map(({ factor, label }) => {
     /** @type {HTMLButtonElement} */
     const element = button({
       label,
-      name: `${label}: multiply what is left of the learning rate by ${factor}`,
+      name: `${label}: multiply what is left of the curve by ${factor}`,
       hook: `quick-${factor}`,
       signal,
       onClick: () => move("train.scale", { factor }, `applying ${label}…`, element),
     });
+    preview.attach(element, label, () => wanted("scale", { factor }));
     return element;
   });
-
-  /** @param {string} text */
-  function parseSteps(text) {
-    const { steps_per_epoch: stepsPerEpoch, total } = train();
-    const parsed = parseNumber(text, { stepsPerEpoch, total });
-    if (parsed.value === undefined) {
-      return parsed;
-    }
-    const whole = Math.round(parsed.value);
-    return whole >= 1 ? { value: whole } : { error: "at least 1 step" };
-  }
-
-  /** @param {string} text */
-  function parseRate(text) {
-    const { plan } = train();
-    const parsed = parseNumber(text, { peak: plan && peak(plan) });
-    return parsed.value !== undefined && parsed.value < 0
-      ? { error: "a learning rate must be ≥ 0" }
-      : parsed;
-  }
 
   const hold = button({
     label: "Hold at",
     hook: "rate-hold",
-    title: "Train with this learning rate until it is released",
+    title: "Train with this value until it is released",
     signal,
     onClick: holdRate,
   });
-  const rate = numberField({
-    label: "learning rate to hold",
-    hideLabel: true,
+  const rate = orderField({
+    label: "value to hold",
     value: null,
-    parse: parseRate,
+    parse: (text) => parseValue(text, train()),
     format: formatRate,
     hook: "rate-field",
     title: "A number, or 0.1*peak or 5%: Enter holds it",
     signal,
-    commitOnBlur: false,
     onCommit: holdRate,
   });
   const release = button({
@@ -110,64 +126,66 @@ export function createMoves({ send, train, signal }) {
     signal,
     onClick: () => move("train.release", {}, "releasing…", release),
   });
+  const held = h("span", { class: "lrw-move" }, hold, rate.element, release);
+  const typed = () => {
+    const { value } = parseValue(rate.input.value, train());
+    return wanted("set", value === undefined ? null : { value });
+  };
+  preview.attach(hold, () => `hold at ${rate.input.value}`, typed);
+  preview.attach(rate.input, () => `hold at ${rate.input.value}`, typed);
+  preview.attach(release, "release", () => wanted("release", {}));
 
   async function holdRate() {
     const value = rate.read();
     if (value !== null) {
-      await move("train.set", { value }, `holding ${formatRate(value)}…`, hold);
+      const answer = await move("train.set", { value }, `holding ${formatRate(value)}…`, hold);
+      if (answer !== null) {
+        // What is in force stands above; here it would be an order for the next time.
+        rate.reset(null);
+      }
     }
   }
 
-  /**
-   * A field for a number of steps and the button that uses it.
-   *
-   * @param {string} label
-   * @param {"cooldown" | "extend"} name
-   * @param {string} title
-   * @param {string} waiting
-   */
-  function stretchMove(label, name, title, waiting) {
-    const apply = button({
+  /** @type {StretchMove} */
+  const stretchMove = (label, name, title, value = stretch) => {
+    const made = stepField({
       label,
       hook: `quick-${name}`,
-      title,
-      signal,
-      onClick: () => go(),
-    });
-    const field = numberField({
-      label: `${label}: number of steps`,
-      hideLabel: true,
+      field: `field-${name}`,
       unit: "steps",
-      value: stretch,
-      parse: parseSteps,
-      format: formatSteps,
-      hook: `field-${name}`,
-      title: "Steps, or 10% of the run, or 2ep",
+      title,
+      value,
+      train,
       signal,
-      commitOnBlur: false,
-      onCommit: () => go(),
+      onApply: (steps, apply) => move(`train.${name}`, { steps }, `${label.toLowerCase()}…`, apply),
     });
-    field.input.classList.add("lrw-input-short");
-    async function go() {
-      const steps = field.read();
-      if (steps !== null) {
-        await move(`train.${name}`, { steps }, waiting, apply);
-      }
-    }
-    return { apply, field };
-  }
+    preview.attach(made.element, label.replace(" from here", "").toLowerCase(), () =>
+      wanted(name, made.wanted()),
+    );
+    return made;
+  };
   const cooldown = stretchMove(
     "Cool down from here",
     "cooldown",
     "The learning rate goes straight to zero over these steps, and the run ends there",
-    "cooling down…",
   );
   const extend = stretchMove(
     "Extend by",
     "extend",
     "Makes the run longer; the learning rate keeps its last value",
-    "extending…",
   );
+  const undo = button({
+    label: "Undo",
+    hook: "undo",
+    signal,
+    onClick: () => send("train.undo", {}, { waiting: "undoing…", note, control: undo }),
+  });
+  preview.attach(undo, "undo", () => ({ command: "undo" }));
+  const more = createMoreMoves({
+    ...{ move, wanted, stretchMove, send, note, train, preview, store, signal },
+  });
+  const fan = createFan({ send, train, swatch, branches, theme, signal });
+
   const buttons = [...factors, hold, release, cooldown.apply, extend.apply];
   const fields = [rate, cooldown.field, extend.field];
 
@@ -180,36 +198,46 @@ export function createMoves({ send, train, signal }) {
         { class: "lrw-row" },
         h(
           "span",
-          { class: "lrw-move", role: "group", "aria-label": "Multiply the learning rate" },
+          { class: "lrw-move", role: "group", "aria-label": "Multiply what is left of the curve" },
           ...factors,
         ),
-        h("span", { class: "lrw-move" }, hold, rate.element, release),
-        h("span", { class: "lrw-move" }, cooldown.apply, cooldown.field.element),
-        h("span", { class: "lrw-move" }, extend.apply, extend.field.element),
+        undo,
+        held,
+        more.toggle,
+        cooldown.element,
+        extend.element,
+        fan.toggle,
       ),
       note.element,
+      more.element,
+      fan.element,
     ),
+    undo() {
+      if (undo.getAttribute("aria-disabled") !== "true" && !undo.hidden) {
+        undo.click();
+      }
+    },
     update(current, reachable) {
-      const { state, held, learning_rate: now } = current;
-      const idle = isOver(state) || state === "finding" || !hasRun(current);
-      const why = !reachable
-        ? "The kernel is gone"
-        : state === "finding"
-          ? "A range test is running"
-          : isOver(state)
-            ? "This run is over"
-            : "Press Start first; until then the curve is edited in Design";
+      const { held: value, learning_rate: now, able, undo: last } = current;
+      const why = whyFixed(current, reachable);
       for (const element of buttons) {
-        if (element.getAttribute("aria-busy") === null) {
-          setDisabled(element, idle || !reachable, why);
-        }
+        gate(element, why);
       }
       for (const field of fields) {
-        field.setDisabled(idle || !reachable);
+        field.setDisabled(why !== null);
       }
       // Its place is kept: a row that reflows would move what stands below.
-      release.style.visibility = held === null ? "hidden" : "visible";
+      release.style.visibility = value === null ? "hidden" : "visible";
       rate.input.placeholder = now === null ? "" : formatRate(now);
+      undo.hidden = !able.includes("undo");
+      gate(undo, why ?? (last === null ? "Nothing to undo" : null));
+      if (why === null && last !== null) {
+        setAttribute(undo, "title", `Undo ${last} (Ctrl+Z)`);
+      }
+      more.update(current, reachable);
+      fan.update(current, reachable);
+      const shown = preview.shown();
+      note.setRest(shown ? previewText(shown, current) : more.restText());
     },
   };
 }

@@ -4,15 +4,21 @@
 
 import { createCrosshair } from "../shared/crosshair.js";
 import { h, setText } from "../shared/dom.js";
-import { formatSteps } from "../shared/format.js";
+import { createFrames } from "../shared/frames.js";
 import { readTrain } from "../shared/traits.js";
+import { createBranches } from "./branches.js";
 import { createSend } from "./commands.js";
+import { createForks } from "./forks.js";
 import { createJournal } from "./journal.js";
 import { createLosses } from "./losses.js";
 import { createMoves } from "./moves.js";
+import { createPreview } from "./preview.js";
 import { createProgress } from "./progress.js";
 import { createRates } from "./rates.js";
+import { swatch } from "./swatch.js";
+import { createTimeline } from "./timeline.js";
 import { createTransport } from "./transport.js";
+import { createTrouble, sentence } from "./trouble.js";
 
 /** @typedef {import("../frame/view.js").Context} Context */
 /** @typedef {ReturnType<typeof readTrain>} Train */
@@ -20,27 +26,43 @@ import { createTransport } from "./transport.js";
 /** Elements that use Space themselves. */
 const USES_SPACE = "input, select, textarea, button, summary, a[href], [contenteditable]";
 
+/** Elements with an undo of their own. */
+const USES_TEXT = "input, textarea, [contenteditable]";
+
 /**
  * @param {Context} context
- * @returns {{element: HTMLElement, dispose: () => void}}
+ * @returns {{element: HTMLElement}}
  */
 export function createTrainPanel(context) {
-  const controller = new AbortController();
-  const { signal } = controller;
-  context.signal.addEventListener("abort", () => controller.abort(), { once: true });
-  const { client, run, store, use, on } = context;
+  const { client, run, store, use, on, announce, signal } = context;
 
   const train = () => readTrain(use("_train"));
   const { send, forget } = createSend(context, signal);
+  let schedule = () => {};
   let shownRun = train().run;
+  const branches = createBranches(() => use("_branches"));
+  const preview = createPreview({ client, train, onChange: () => schedule(), signal });
+  const off = h("p", { class: "lrw-off", hook: "run-off", hidden: true });
   const transport = createTransport({ send, train, signal });
   const progress = createProgress();
-  const trouble = createTrouble();
+  const trouble = createTrouble({ send, train, signal });
   const cross = createCrosshair(signal);
-  const losses = createLosses(context, { train, cross, signal });
-  const rates = createRates(context, { send, train, cross, signal });
-  const moves = createMoves({ send, train, signal });
-  const journal = createJournal({ send, announce: context.announce, signal });
+  const losses = createLosses(context, { train, cross, branches, signal });
+  const { slotOf } = branches;
+  const timeline = createTimeline({ send, train, cross, announce, slotOf, signal });
+  const rates = createRates(context, { send, train, cross, branches, preview, signal });
+  const forks = createForks({ send, train, slotOf, swatch, announce, signal });
+  const moves = createMoves({
+    send,
+    train,
+    preview,
+    store,
+    swatch,
+    branches,
+    theme: context.theme,
+    signal,
+  });
+  const journal = createJournal({ send, announce, signal });
 
   const element = h(
     "div",
@@ -53,10 +75,12 @@ export function createTrainPanel(context) {
       signal,
       on: { keydown: onKey },
     },
+    off,
     transport.element,
     progress.element,
     trouble.element,
-    h("div", { class: "lrw-plots" }, losses.element, rates.element),
+    h("div", { class: "lrw-plots" }, losses.element, timeline.element, rates.element),
+    forks.element,
     moves.element,
     journal.element,
   );
@@ -64,6 +88,12 @@ export function createTrainPanel(context) {
   /** @param {KeyboardEvent} event */
   function onKey(event) {
     const target = /** @type {Element} */ (event.composedPath()[0]);
+    const undoes = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+    if (undoes && event.key.toLowerCase() === "z" && !target.closest(USES_TEXT)) {
+      event.preventDefault();
+      moves.undo();
+      return;
+    }
     const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
     if (event.key === " " && plain && !event.defaultPrevented && !target.closest(USES_SPACE)) {
       event.preventDefault();
@@ -73,121 +103,46 @@ export function createTrainPanel(context) {
     }
   }
 
-  let frame = 0;
-  let visible = true;
-
   function draw() {
-    frame = 0;
-    if (!visible) {
-      return;
-    }
     const now = train();
     const reachable = !client.state().gone;
     if (now.run !== shownRun) {
       shownRun = now.run;
       forget();
     }
-    const extent = extentOf(now);
+    branches.update(now);
+    const extent = extentOf(now, branches.end());
+    off.hidden = now.off === null;
+    setText(off, `${sentence(now.off)}.`);
     transport.update(now, reachable);
     progress.update(now);
-    trouble.update(now);
+    trouble.update(now, reachable);
     losses.update(now, extent);
+    timeline.update(now, extent, reachable);
     rates.update(now, extent);
+    forks.update(now);
     moves.update(now, reachable);
     journal.update(now, reachable);
   }
 
-  function schedule() {
-    if (frame === 0 && !signal.aborted) {
-      frame = requestAnimationFrame(draw);
-    }
-  }
-
-  const sight = new IntersectionObserver((entries) => {
-    visible = entries[entries.length - 1].isIntersecting;
-    schedule();
-  });
-  sight.observe(element);
-  const sizes = new ResizeObserver(schedule);
-  sizes.observe(element);
-  signal.addEventListener(
-    "abort",
-    () => {
-      sight.disconnect();
-      sizes.disconnect();
-      cancelAnimationFrame(frame);
-    },
-    { once: true },
-  );
+  schedule = createFrames(element, draw, signal);
   on("_train", schedule);
+  on("_branches", schedule);
   run.subscribe(schedule, signal);
   client.onState(schedule, signal);
   store.subscribe(schedule, signal);
   draw();
 
-  return { element, dispose: () => controller.abort() };
+  return { element };
 }
 
 /**
- * Where the x axis of both plots ends.
+ * Where the x axis of both plots ends: forks and a fan may go further than the run.
  *
- * @param {Train} train
+ * @param {Pick<Train, "total" | "step" | "forks" | "fan">} train
+ * @param {number} lines Where the longest line beside the run ends.
  */
-function extentOf({ total, step }) {
-  return Math.max(1, total, step);
-}
-
-/**
- * What went wrong with the run, and what to do next.
- *
- * @param {Pick<Train, "state" | "error" | "step">} train
- * @returns {{title: string, text: string, next: string} | null}
- */
-export function troubleOf({ state, error, step }) {
-  if (state === "diverged") {
-    return {
-      title: `Diverged at step ${formatSteps(step)}`,
-      text: sentence(error),
-      next: "Lower the peak or lengthen the warmup in Design, then press Restart.",
-    };
-  }
-  if (state === "failed") {
-    return {
-      title: `Failed at step ${formatSteps(step)}`,
-      text: sentence(error),
-      next: "Mend the cause in the notebook and run the cell of the widget again.",
-    };
-  }
-  return error ? { title: "", text: sentence(error), next: "" } : null;
-}
-
-/** @param {string | null} text */
-function sentence(text) {
-  return text ? text[0].toUpperCase() + text.slice(1) : "";
-}
-
-/**
- * @returns {{element: HTMLElement, update: (train: Train) => void}}
- */
-function createTrouble() {
-  const title = h("strong");
-  const text = h("span", { class: "lrw-trouble-text" });
-  const next = h("span");
-  const element = h(
-    "div",
-    { class: "lrw-trouble", role: "alert", hidden: true },
-    title,
-    text,
-    next,
-  );
-  return {
-    element,
-    update(train) {
-      const trouble = troubleOf(train);
-      element.hidden = trouble === null;
-      setText(title, trouble?.title ?? "");
-      setText(text, trouble?.text ?? "");
-      setText(next, trouble?.next ?? "");
-    },
-  };
+export function extentOf({ total, step, forks, fan }, lines) {
+  const ahead = fan ? fan.step + fan.steps : 0;
+  return Math.max(1, total, step, ahead, lines, ...forks.map((fork) => fork.position));
 }

@@ -51,13 +51,14 @@ export function createProgress() {
   const epochs = h("span");
   const speed = h("span");
   const left = h("span");
+  const kept = h("span", { class: "lrw-kept" });
 
   return {
     element: h(
       "div",
       { class: "lrw-progress-block" },
       bar,
-      h("div", { class: "lrw-progress-text" }, steps, epochs, speed, left),
+      h("div", { class: "lrw-progress-text" }, steps, epochs, speed, left, kept),
     ),
     update(train) {
       const { step, total, steps_per_epoch: perEpoch, steps_per_second: rate, state } = train;
@@ -74,6 +75,25 @@ export function createProgress() {
       );
       setText(speed, rate !== null && state === "running" ? `${formatSpeed(rate)} steps/s` : "");
       setText(left, left_ === null ? "" : `${formatDuration(left_)} left`);
+      const text = keptText(train);
+      setText(kept, text);
+      setAttribute(kept, "title", text);
     },
   };
+}
+
+/**
+ * Where the run is kept, where it went on from, and what happens when it diverges.
+ *
+ * @param {Pick<Train, "guard" | "directory" | "origin">} train
+ * @returns {string}
+ */
+export function keptText({ guard, directory, origin }) {
+  return [
+    guard && `if it diverges: ${guard}`,
+    origin !== null && `resumed at ${formatSteps(origin)}`,
+    directory && `kept in ${directory}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }

@@ -3,12 +3,13 @@
  */
 
 import { createScheduleCanvas } from "../design/canvas.js";
-import { createNote, segmentedControl } from "../shared/controls.js";
+import { createNote, segmentedControl, select } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
 import { decimate, gather } from "../shared/series.js";
+import { lookOf } from "./branches.js";
 import { createFlags } from "./flags.js";
-import { hasRun, isOver } from "./transport.js";
+import { hasRun, isOver } from "./gates.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
 /** @typedef {import("../schedule/nodes.js").ScheduleNode} ScheduleNode */
@@ -21,11 +22,29 @@ const HINT = "Drag the curve ahead of the run: it follows from the next step on.
  * @param {import("./commands.js").Send} options.send
  * @param {() => Train} options.train
  * @param {import("../shared/crosshair.js").Crosshair} options.cross
+ * @param {import("./branches.js").BranchData} options.branches
+ * @param {import("./preview.js").Preview} options.preview
  * @param {AbortSignal} options.signal
  * @returns {{element: HTMLElement, update: (train: Train, extent: number) => void}}
  */
-export function createRates({ catalogue, run, store, announce }, { send, train, cross, signal }) {
+export function createRates(
+  { catalogue, run, store, announce },
+  { send, train, cross, branches, preview, signal },
+) {
   const note = createNote();
+  const title = h("span", { class: "lrw-plot-title" });
+  const watch = select({
+    label: "hyperparameter",
+    hideLabel: true,
+    choices: [],
+    value: "",
+    hook: "watch",
+    signal,
+    onChange: async (address) => {
+      await send("train.watch", { address }, { waiting: "…", note, control: watch.select });
+      update(train(), end);
+    },
+  });
   const value = h("span", { class: "lrw-key-value", hook: "rate-value" });
   const held = h("span", {
     class: "lrw-badge",
@@ -43,10 +62,11 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
     onChange: (rateScale) => store.set({ rateScale }),
   });
   const flags = createFlags();
-  /** @type {{step: Float64Array, value: Float64Array} | null} */
+  /** @type {{step: number[] | Float64Array, value: number[] | Float64Array} | null} */
   let past = null;
-  /** @type {{label: string, step: Float64Array, value: Float64Array}[]} */
+  /** @type {import("../design/track_lines.js").Line[]} */
   let lines = [];
+  let end = 1;
   let commits = 0;
 
   const canvas = createScheduleCanvas({
@@ -57,10 +77,13 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
     lockedBefore: () => lockedBefore(train(), lastStep()),
     past: () => past,
     lines: () => lines,
+    ghost: () => preview.shown()?.plan ?? null,
     yScale,
-    total: () => Math.max(1, train().total, train().step),
+    total: () => end,
     stepsPerEpoch: () => train().steps_per_epoch,
-    label: "learning rate",
+    get label() {
+      return watchedName(train());
+    },
     announce,
     signal,
   });
@@ -82,12 +105,77 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
     const own = commits;
     // Before the first run the plan is the design itself.
     const kind = hasRun(train()) ? "train.plan" : "schedule.set";
-    const answer = await send(kind, { schedule: node }, { waiting: "bending the curve…", note });
+    const { address } = train();
+    const fields = hasRun(train()) && address ? { schedule: node, address } : { schedule: node };
+    const answer = await send(kind, fields, { waiting: "bending the curve…", note });
     if (answer === null && own === commits && !signal.aborted) {
       // Refused: the curve shows again what the run will really do.
       canvas.setNode(planOf(train()));
     } else if (answer !== null) {
       announce("The curve has changed.");
+    }
+  }
+
+  /**
+   * @param {Train} now
+   * @param {number} extent
+   */
+  function update(now, extent) {
+    end = extent;
+    setText(value, formatRate(now.learning_rate));
+    note.setRest(restText(now));
+    showWatch(now);
+    held.hidden = now.held === null;
+    setText(held, `held at ${formatRate(now.held)}`);
+    scale.set(yScale());
+    const steps = run.table.column("step");
+    const pixels = Math.max(100, canvas.element.clientWidth);
+    const read = (/** @type {string} */ name) => {
+      const rates = run.table.column(name);
+      const chosen = decimate(steps, rates, pixels);
+      return { step: gather(steps, chosen), value: gather(rates, chosen) };
+    };
+    past = read("learning_rate");
+    const last = past.step[past.step.length - 1];
+    if (last === undefined) {
+      past = null;
+    } else if (now.step > last + 1 && now.learning_rate !== null) {
+      // The status is ahead of the rows: its own value closes the gap until they come.
+      past = { step: [...past.step, now.step], value: [...past.value, now.learning_rate] };
+    }
+    const ofRates = watchedName(now).endsWith("learning rate");
+    lines = (ofRates ? now.effective : [])
+      // A group whose chain has no one rate has none to draw.
+      .filter((name) => !Number.isNaN(run.table.column(name).at(-1)))
+      .map((name) => ({ ...read(name), label: rateLabel(name, run.table.column(name).at(-1)) }))
+      .filter(({ step }) => step.length > 0);
+    lines.push(
+      ...branches.rates().map(({ kind, x, y, slot }) => ({
+        label: "",
+        step: x,
+        value: y,
+        // What was cut off may have been held far above everything else.
+        free: kind === "abandoned",
+        look: `lrw-branch ${lookOf(slot).name}`,
+      })),
+    );
+    canvas.update();
+    flags.update(now.edits, extent);
+  }
+
+  /** @param {Train} now */
+  function showWatch(now) {
+    const { addresses, address } = now;
+    const many = addresses.length > 1;
+    title.hidden = many;
+    watch.element.hidden = !many;
+    setText(title, watchedName(now));
+    watch.setChoices(
+      addresses.map((each) => ({ value: each.address, label: nameOf(each, addresses) })),
+    );
+    watch.select.disabled = now.off !== null || !hasRun(now);
+    if (address !== null && watch.select.getAttribute("aria-busy") === null) {
+      watch.set(address);
     }
   }
 
@@ -98,7 +186,8 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
       h(
         "div",
         { class: "lrw-plot-head" },
-        h("span", { class: "lrw-plot-title" }, "learning rate"),
+        title,
+        watch.element,
         h(
           "span",
           { class: "lrw-keys" },
@@ -110,29 +199,7 @@ export function createRates({ catalogue, run, store, announce }, { send, train, 
       cross.over(h("div", { class: "lrw-plot-box" }, canvas.element, flags.element)),
       note.element,
     ),
-    update(now, extent) {
-      setText(value, formatRate(now.learning_rate));
-      note.setRest(isOver(now.state) ? "" : HINT);
-      held.hidden = now.held === null;
-      setText(held, `held at ${formatRate(now.held)}`);
-      scale.set(yScale());
-      const steps = run.table.column("step");
-      const pixels = Math.max(100, canvas.element.clientWidth);
-      const read = (/** @type {string} */ name) => {
-        const rates = run.table.column(name);
-        const chosen = decimate(steps, rates, pixels);
-        return { step: gather(steps, chosen), value: gather(rates, chosen) };
-      };
-      past = read("learning_rate");
-      past = past.step.length > 0 ? past : null;
-      lines = now.effective
-        // A group whose chain has no one rate has none to draw.
-        .filter((name) => !Number.isNaN(run.table.column(name).at(-1)))
-        .map((name) => ({ ...read(name), label: rateLabel(name, run.table.column(name).at(-1)) }))
-        .filter(({ step }) => step.length > 0);
-      canvas.update();
-      flags.update(now.edits, extent);
-    },
+    update,
   };
 }
 
@@ -165,4 +232,31 @@ function lockedBefore({ state, step, total }, known) {
  */
 function planOf({ plan }) {
   return plan ?? { node: "segment", shape: "constant", steps: null, parameters: { value: 0 } };
+}
+
+/**
+ * A hyperparameter in words, with its place in the chain where another has the same name.
+ *
+ * @param {import("../shared/traits.js").Watchable} one
+ * @param {import("../shared/traits.js").Watchable[]} all
+ */
+function nameOf({ address, short }, all) {
+  const once = all.filter((other) => other.short === short).length < 2;
+  return (once ? short : address).replaceAll("_", " ");
+}
+
+/** @param {Pick<Train, "address" | "addresses">} train */
+export function watchedName({ address, addresses }) {
+  const one = addresses.find((each) => each.address === address);
+  return one ? nameOf(one, addresses) : "learning rate";
+}
+
+/** @param {Train} train */
+function restText({ state, off, plan, able, address }) {
+  if (off !== null || isOver(state)) {
+    return "";
+  }
+  // A control of one's own loop names no address.
+  const fixed = plan === null || (able.length > 0 && address === null);
+  return fixed ? "This run has no hyperparameter that can change while it runs." : HINT;
 }

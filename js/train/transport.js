@@ -2,16 +2,13 @@
  * Start, pause, resume, step, stop, restart, and the pace.
  */
 
-import {
-  button,
-  createNote,
-  numberField,
-  select,
-  setDisabled,
-  setLabel,
-} from "../shared/controls.js";
+import { button, createNote, select, setDisabled, setLabel } from "../shared/controls.js";
 import { h } from "../shared/dom.js";
-import { formatSteps, parseNumber } from "../shared/format.js";
+import { formatSteps } from "../shared/format.js";
+import { pendingText } from "../shared/status.js";
+import { isOver, whyOff } from "./gates.js";
+import { stepField } from "./step_field.js";
+import { sentence } from "./trouble.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
 
@@ -30,43 +27,16 @@ const PACES = [null, 200, 50, 10];
  *
  * @param {Train["state"]} state
  * @returns {{kind: "train.start" | "train.pause" | "train.resume", label: string,
- *   icon: "play" | "pause", waiting: string, possible: boolean}}
+ *   icon: "play" | "pause", possible: boolean}}
  */
 export function mainAction(state) {
   if (state === "running" || state === "compiling") {
-    return {
-      kind: "train.pause",
-      label: "Pause",
-      icon: "pause",
-      waiting: "pausing…",
-      possible: true,
-    };
+    return { kind: "train.pause", label: "Pause", icon: "pause", possible: true };
   }
   if (state === "paused") {
-    return {
-      kind: "train.resume",
-      label: "Resume",
-      icon: "play",
-      waiting: "resuming…",
-      possible: true,
-    };
+    return { kind: "train.resume", label: "Resume", icon: "play", possible: true };
   }
-  const possible = state === "idle";
-  return { kind: "train.start", label: "Start", icon: "play", waiting: "starting…", possible };
-}
-
-/** @param {Train["state"]} state */
-export function isOver(state) {
-  return ["finished", "stopped", "diverged", "failed"].includes(state);
-}
-
-/**
- * Whether there is a run to steer: the first begins with Start.
- *
- * @param {Pick<Train, "state" | "run">} train
- */
-export function hasRun({ state, run }) {
-  return state !== "idle" || run > 0;
+  return { kind: "train.start", label: "Start", icon: "play", possible: state === "idle" };
 }
 
 /** @param {number | null} pace */
@@ -96,32 +66,22 @@ export function createTransport({ send, train, signal }) {
     onClick: toggle,
   });
   main.classList.add("lrw-main-button");
-  const step = button({
+  const steps = stepField({
     label: "Step",
     icon: ICONS.step,
     hook: "train-step",
-    signal,
-    onClick: takeSteps,
-  });
-  const count = numberField({
-    label: "steps to take",
-    hideLabel: true,
+    field: "field-step-count",
     value: 1,
-    parse: parseCount,
-    format: formatSteps,
-    hook: "field-step-count",
-    title: "How many steps Step takes; 2ep is two epochs",
+    train,
     signal,
-    commitOnBlur: false,
-    onCommit: takeSteps,
+    onApply: (count) => command("train.step", { steps: count }),
   });
-  count.input.classList.add("lrw-input-short");
   const stop = button({
     label: "Stop",
     icon: ICONS.stop,
     hook: "train-stop",
     signal,
-    onClick: () => command("train.stop", {}, "stopping…"),
+    onClick: () => command("train.stop"),
   });
   const restart = button({
     label: "Restart",
@@ -129,7 +89,7 @@ export function createTransport({ send, train, signal }) {
     hook: "train-restart",
     title: "Train again from the start; this run stays in the plots",
     signal,
-    onClick: () => command("train.restart", {}, "restarting…"),
+    onClick: () => command("train.restart"),
   });
   const pace = select({
     label: "pace",
@@ -151,31 +111,17 @@ export function createTransport({ send, train, signal }) {
     return { value: value === null ? "" : String(value), label: paceLabel(value) };
   }
 
-  /** @param {string} text */
-  function parseCount(text) {
-    const parsed = parseNumber(text, {
-      stepsPerEpoch: train().steps_per_epoch,
-      total: train().total,
-    });
-    if (parsed.value === undefined) {
-      return parsed;
-    }
-    const whole = Math.round(parsed.value);
-    return whole >= 1 ? { value: whole } : { error: "at least 1 step" };
-  }
-
   /**
    * @param {string} kind
-   * @param {object} fields
-   * @param {string} waiting
+   * @param {object} [fields]
    */
-  async function command(kind, fields, waiting) {
+  async function command(kind, fields = {}) {
     if (pending !== null || !reachable) {
       return;
     }
     pending = kind;
     update(train(), reachable);
-    await send(kind, fields, { waiting, note });
+    await send(kind, fields, { waiting: pendingText([kind]) ?? "", note });
     pending = null;
     if (!signal.aborted) {
       update(train(), reachable);
@@ -184,15 +130,8 @@ export function createTransport({ send, train, signal }) {
 
   function toggle() {
     const action = mainAction(train().state);
-    if (action.possible) {
-      command(action.kind, {}, action.waiting);
-    }
-  }
-
-  function takeSteps() {
-    const steps = count.read();
-    if (steps !== null && step.getAttribute("aria-disabled") !== "true") {
-      command("train.step", { steps }, "stepping…");
+    if (action.possible && train().off === null) {
+      command(action.kind);
     }
   }
 
@@ -213,37 +152,35 @@ export function createTransport({ send, train, signal }) {
     const action = mainAction(state);
     const over = isOver(state);
     const waiting = pending !== null;
-    const why = !reachable
-      ? "The kernel is gone"
-      : waiting
-        ? "Waiting for the kernel"
-        : state === "finding"
-          ? "A range test is running"
-          : over
-            ? "This run is over: Restart begins again from the start"
-            : "Not while it trains: pause first";
-    const pendingLabel = {
-      "train.start": "Starting…",
-      "train.pause": "Pausing…",
-      "train.resume": "Resuming…",
-    }[pending ?? ""];
-    setLabel(main, pendingLabel ?? action.label, ICONS[action.icon]);
+    const off = whyOff(now, reachable);
+    const blocked = waiting || !reachable || now.off !== null;
+    const why =
+      (waiting && reachable ? "Waiting for the kernel" : off) ??
+      (over
+        ? "This run is over: Restart begins again from the start"
+        : "Not while it trains: pause first");
+    // The others have buttons of their own.
+    const own = pending !== null && /\.(start|pause|resume)/.test(pending);
+    const said = own && pendingText([pending ?? ""]);
+    setLabel(main, said ? sentence(said) : action.label, ICONS[action.icon]);
     main.dataset.lrw = action.kind.replace(".", "-");
-    setDisabled(main, waiting || !reachable || !action.possible, why);
-    main.classList.toggle("lrw-button-primary", !over);
-    restart.classList.toggle("lrw-button-primary", over);
+    setDisabled(main, blocked || !action.possible, why);
+    main.classList.toggle("lrw-button-primary", !over && now.off === null);
+    // What can be saved by going back is not begun again without a thought.
+    const lost = ["diverged", "failed"].includes(state) && now.able.includes("rewind");
+    restart.classList.toggle("lrw-button-primary", over && !lost && now.off === null);
 
     const canStep = state === "idle" || state === "paused";
-    setDisabled(step, waiting || !reachable || !canStep, why);
+    setDisabled(steps.apply, blocked || !canStep, why);
     const canStop = state === "running" || state === "compiling" || state === "paused";
-    setDisabled(stop, waiting || !reachable || !canStop, canStop ? why : "Nothing is running");
+    setDisabled(stop, blocked || !canStop, canStop ? why : (off ?? "Nothing is running"));
     const canRestart = state !== "idle" && state !== "finding";
     setDisabled(
       restart,
-      waiting || !reachable || !canRestart,
-      canRestart ? why : "Nothing to restart yet",
+      blocked || !canRestart,
+      canRestart ? why : (off ?? "Nothing to restart yet"),
     );
-    pace.select.disabled = !reachable || over;
+    pace.select.disabled = !reachable || now.off !== null || over;
     if (pace.select.getAttribute("aria-busy") === null) {
       showPace(now);
     }
@@ -257,7 +194,7 @@ export function createTransport({ send, train, signal }) {
         "div",
         { class: "lrw-row" },
         main,
-        h("span", { class: "lrw-joined" }, step, count.element),
+        steps.element,
         stop,
         restart,
         h("span", { class: "lrw-spacer" }),

@@ -70,15 +70,3 @@ class BatchSizes:
         if kept and kept[-1].size == size:
             return BatchSizes(kept, self._steps_per_epoch)
         return BatchSizes((*kept, begins), self._steps_per_epoch)
-
-    def epochs(self, step: int) -> float | None:
-        """Return how many epochs the steps before `step` are; None where that is not known."""
-        now = self.at(max(step - 1, 0))
-        length = self._steps_per_epoch(now.size)
-        return None if length is None else now.epoch + (step - now.step) / length
-
-    def is_border(self, step: int) -> bool:
-        """Return whether an epoch ends just before `step`."""
-        now = self.at(max(step - 1, 0))
-        length = self._steps_per_epoch(now.size)
-        return length is not None and step > now.step and (step - now.step) % length == 0

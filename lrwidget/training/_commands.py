@@ -16,6 +16,8 @@ import numpy as np
 from lrwidget import _checks
 from lrwidget.schedules import Schedule
 
+_LONGEST_SOURCE = 60
+
 # The furthest step that a run can reach: the compiled step counts in int32.
 LAST_STEP = 2**31 - 1
 
@@ -29,8 +31,10 @@ class Command:
     source: str = "code"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.source, str):
-            raise TypeError(f"source must be text, got {self.source!r}")
+        if not isinstance(self.source, str) or not 0 < len(self.source) <= _LONGEST_SOURCE:
+            raise TypeError(
+                f"source must be text of 1 to {_LONGEST_SOURCE} characters, got {self.source!r:.80}"
+            )
 
     @property
     def name(self) -> str:
@@ -144,8 +148,9 @@ class Release(Edit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.addresses, str) or not all(isinstance(a, str) for a in self.addresses):
-            raise TypeError(f"addresses must be a tuple of text, got {self.addresses!r}")
+        given = self.addresses
+        if not isinstance(given, tuple | list) or not all(isinstance(a, str) for a in given):
+            raise TypeError(f"addresses must be a tuple of text, got {given!r}")
         _coerce(self, "addresses", tuple(self.addresses))
 
 
@@ -323,7 +328,7 @@ def _by_address(name: str, given: Mapping[str, Value]) -> Mapping[str, Value]:
 
 
 def _names(name: str, given: Any) -> tuple[str, ...]:
-    if isinstance(given, str) or not all(isinstance(each, str) for each in given):
+    if not isinstance(given, tuple | list) or not all(isinstance(each, str) for each in given):
         raise TypeError(f"{name} must be a tuple of text, got {given!r}")
     if not given:
         raise ValueError(f"{name} must name at least one, got none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -80,7 +81,8 @@ class Controls(Record):
         Returns
         -------
         bool
-            Whether the run has ended.
+            Whether the run has ended. It has not if the guard paused it, for which one would
+            wait for ever: `error` says why.
 
         Raises
         ------
@@ -92,22 +94,24 @@ class Controls(Record):
         Warns
         -----
         RuntimeWarning
-            If the run diverged; `error` says where, and what to do.
+            If the run diverged, or the guard paused it; `error` says where, and what to do.
         """
         if timeout is not None:
-            timeout = _checks.finite("timeout", timeout, low=0.0)
+            timeout = min(_checks.finite("timeout", timeout, low=0.0), threading.TIMEOUT_MAX)
         if self.state == "idle":
             raise ValueError("wait needs a run that has started: call start() first")
         self._refuse_own_thread("wait")
         try:
             ended = self._wait_for_end(timeout)
         except KeyboardInterrupt:
-            self.submit(Stop())
+            self.submit(Stop()).result()
             self._wait_for_end(None)
             raise
         if ended:
             self._raise_failure()
             self._warn_of_divergence()
+        elif self._loop.held_up:
+            warnings.warn(f"the guard paused the run: {self.error}", RuntimeWarning, stacklevel=2)
         return ended
 
     def submit(self, command: Command) -> concurrent.futures.Future[int]:
@@ -258,8 +262,13 @@ class Controls(Record):
         """
         if not isinstance(command, Edit):
             raise TypeError(f"command must be an edit, such as Scale or Cooldown, got {command!r}")
-        step = max(self._loop.handed, command.at or 0)
-        before, after = self._loop.edits.preview(command, step)
+        loop = self._loop
+        if self.state in ENDED and not (isinstance(command, Extend) and self.state == "finished"):
+            raise ValueError(f"preview needs a run that goes on, and this one is {self.state}")
+        step = loop.handed if command.at is None else command.at
+        # What an edit for later must be is checked where it is given.
+        loop.edits.copy(apart=True).apply(command, loop.handed)
+        before, after = loop.edits.preview(command, step)
         return Preview.of(step, before, after)
 
     # ---- how it stands --------------------------------------------------------------------------
@@ -362,13 +371,15 @@ class Controls(Record):
                 _log.exception("a subscriber of %r raised", self)
 
     def _wait_for_end(self, timeout: float | None) -> bool:
-        if self._loop.on_own_thread:
+        loop = self._loop
+        if loop.on_own_thread:
             return False
-        try:
-            self._loop.ended.result(timeout)
-        except concurrent.futures.TimeoutError:
-            return False
-        return True
+        with loop.changed:
+            loop.changed.wait_for(lambda: loop.state in ENDED or loop.held_up, timeout)
+            ended = loop.ended if loop.state in ENDED else None
+        if ended is not None:
+            ended.result()
+        return ended is not None
 
     def _raise_failure(self) -> None:
         if self._loop.exception is not None:

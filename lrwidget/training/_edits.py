@@ -9,47 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lrwidget.schedules import Schedule
 from lrwidget.training._batch_sizes import BatchSizes
-from lrwidget.training._commands import (
-    LAST_STEP,
-    Cancel,
-    Command,
-    Cooldown,
-    Edit,
-    Extend,
-    Freeze,
-    Nudge,
-    Release,
-    RestartWarmup,
-    Rewind,
-    Scale,
-    Set,
-    SetBatchSize,
-    Thaw,
-    Undo,
-)
-from lrwidget.training._journal import JournalEntry, describe, marked, surviving
-from lrwidget.training._plan import Change, Plans, Track
-
-
-@dataclasses.dataclass(frozen=True)
-class Scheduled:
-    """An edit that waits for its step."""
-
-    number: int
-    step: int
-    command: Edit
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Everything that edits change, at one moment."""
-
-    tracks: Mapping[str, Track]
-    steps: int
-    sizes: BatchSizes | None
-    scheduled: tuple[Scheduled, ...]
+from lrwidget.training._commands import Command, Edit, Rewind, Undo
+from lrwidget.training._effects import Effects, Scheduled, Settings
+from lrwidget.training._journal import JournalEntry, marked, surviving
+from lrwidget.training._plan import Plans
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +50,7 @@ class _Counter:
             return number
 
 
-class Edits:
+class Edits(Effects):
     """The plans and the length of a run, as commands change them, and the record of it.
 
     Parameters
@@ -113,10 +77,7 @@ class Edits:
     """
 
     def __init__(self, plans: Plans, steps: int, sizes: BatchSizes | None = None):
-        self.plans = plans
-        self.steps = steps
-        self.sizes = sizes
-        self.scheduled: tuple[Scheduled, ...] = ()
+        super().__init__(plans, steps, sizes)
         self.journal: list[JournalEntry] = []
         self.sink: Callable[[JournalEntry], None] | None = None
         self._past: list[_Past] = []
@@ -128,7 +89,7 @@ class Edits:
         before = self.journal[-1].seconds if self.journal else 0.0
         self._began = time.monotonic() - before
 
-    # ---- edits ----------------------------------------------------------------------------------
+    # ---- edits -----------------------------------------------------------------------------------
 
     def apply(
         self, command: Command, step: int, *, idle: bool = False, call: int | None = None
@@ -180,18 +141,15 @@ class Edits:
                 self._past.append(_Past(step, call, before, self.settings, _NOTHING))
         return wrong
 
+    def fire_before(self, step: int, fired: Mapping[int, int] | None = None) -> None:
+        """Let the edits take effect that wait for steps before `step`; `fired` as for `fire`."""
+        while (due := self.next_due) is not None and due < step:
+            self.fire(due, fired)
+
     @property
     def next_due(self) -> int | None:
         """The step of the first edit that waits; None if none does."""
         return self.scheduled[0].step if self.scheduled else None
-
-    @property
-    def undoable(self) -> JournalEntry | None:
-        """The first entry of the edit that `Undo` would take back; None if there is none."""
-        past = self._newest()
-        if past is None:
-            return None
-        return next(entry for entry in self.journal if entry.call == past.call)
 
     def preview(self, command: Command, step: int) -> tuple[Settings, Settings]:
         """Return how everything will be at a step, and how after a command there; see `apply`."""
@@ -215,7 +173,8 @@ class Edits:
         before: Settings | None = None,
         waited: int | None = None,
     ) -> None:
-        now = self.settings
+        # Which edit is the newest, is another matter once this has taken effect.
+        now, undoes = self.settings, self._undoes(command)
         try:
             entries = effect(command, step)
         except BaseException:
@@ -233,82 +192,7 @@ class Edits:
             self._write(dataclasses.replace(entry, given=first, idle=idle, call=call))
         if entries:
             border = step - 0.5 if idle else float(step)
-            undoes = self._undoes(command)
             self._past.append(_Past(border, call, before or now, self.settings, undoes))
-
-    def _undoes(self, command: Command) -> int | None:
-        past = self._newest() if isinstance(command, Undo) else None
-        return None if past is None else past.call
-
-    def _effect(self, command: Command) -> Callable[[Any, int], list[JournalEntry]]:
-        effects: dict[type[Command], Callable[[Any, int], list[JournalEntry]]] = {
-            Set: self._set,
-            Scale: self._scale,
-            Nudge: self._nudge,
-            Release: self._release,
-            Extend: self._extend,
-            Cooldown: self._cooldown,
-            RestartWarmup: self._restart_warmup,
-            Freeze: lambda command, step: self._hold(command, step, frozen=True),
-            Thaw: lambda command, step: self._hold(command, step, frozen=False),
-            SetBatchSize: self._set_batch_size,
-            Undo: self._undo,
-            Cancel: self._cancel,
-        }
-        if type(command) not in effects:
-            raise TypeError(f"command must be one of lrwidget.training's, got {command!r}")
-        return effects[type(command)]
-
-    def _set(self, command: Set, step: int) -> list[JournalEntry]:
-        changes = self.plans.set(step, command.values, from_now=command.from_now)
-        return self._entries(command, step, changes)
-
-    def _scale(self, command: Scale, step: int) -> list[JournalEntry]:
-        changes = self.plans.scale(step, command.factors)
-        factors = {self.plans.resolve(k): float(v) for k, v in command.factors.items()}
-        return [
-            self._entry(command, step, change, factor=factors[change.address]) for change in changes
-        ]
-
-    def _nudge(self, command: Nudge, step: int) -> list[JournalEntry]:
-        changes = self.plans.nudge(step, command.amounts)
-        amounts = {self.plans.resolve(k): float(v) for k, v in command.amounts.items()}
-        return [
-            self._entry(command, step, change, amount=amounts[change.address]) for change in changes
-        ]
-
-    def _release(self, command: Release, step: int) -> list[JournalEntry]:
-        return self._entries(command, step, self.plans.release(step, command.addresses))
-
-    def _extend(self, command: Extend, step: int) -> list[JournalEntry]:
-        before, self.steps = self.steps, _within(self.steps + command.steps)
-        return [self._about(command, step, before, self.steps, steps=command.steps)]
-
-    def _cooldown(self, command: Cooldown, step: int) -> list[JournalEntry]:
-        length = _within(step + command.steps)
-        changes = self.plans.cool_down(step, command.steps, command.end_value)
-        self.steps = length
-        given = {"steps": command.steps, "end_value": command.end_value, "run_steps": length}
-        return self._entries(command, step, changes, **given)
-
-    def _restart_warmup(self, command: RestartWarmup, step: int) -> list[JournalEntry]:
-        changes = self.plans.restart_warmup(step, command.steps, command.init_value)
-        given = {"steps": command.steps, "init_value": command.init_value}
-        return self._entries(command, step, changes, **given)
-
-    def _hold(self, command: Freeze | Thaw, step: int, *, frozen: bool) -> list[JournalEntry]:
-        return [
-            self._entry(command, step, change, group=group)
-            for group in command.groups
-            for change in self.plans.hold_group(step, group, frozen=frozen)
-        ]
-
-    def _set_batch_size(self, command: SetBatchSize, step: int) -> list[JournalEntry]:
-        if self.sizes is None:
-            raise ValueError("set_batch_size needs a Trainer: here the loop's own data says it")
-        before, self.sizes = self.sizes, self.sizes.changed(step, command.batch_size)
-        sizes = (before.at(step).size, command.batch_size)
-        return [self._about(command, step, *sizes, begins=self.sizes.spans[-1].step)]
 
     def _schedule(self, command: Edit, step: int, number: int) -> list[JournalEntry]:
         assert command.at is not None  # noqa: S101  (that is why it is scheduled)
@@ -322,17 +206,18 @@ class Edits:
         entry = self._about(command, step, None, None)
         return [dataclasses.replace(entry, command="schedule", arguments=arguments)]
 
-    def _cancel(self, command: Cancel, step: int) -> list[JournalEntry]:
-        left = tuple(s for s in self.scheduled if s.number != command.number)
-        if len(left) == len(self.scheduled):
-            waiting = ", ".join(str(s.number) for s in self.scheduled) or "none"
-            raise ValueError(
-                f"number must be that of an edit that waits ({waiting}), got {command.number}"
-            )
-        self.scheduled = left
-        return [self._about(command, step, command.number, None)]
+    def _effect(self, command: Command) -> Callable[[Any, int], list[JournalEntry]]:
+        return self._undo if isinstance(command, Undo) else super()._effect(command)
 
-    # ---- taking back ----------------------------------------------------------------------------
+    # ---- taking back -----------------------------------------------------------------------------
+
+    @property
+    def undoable(self) -> JournalEntry | None:
+        """The first entry of the edit that `Undo` would take back; None if there is none."""
+        past = self._newest()
+        if past is None:
+            return None
+        return next(entry for entry in self.journal if entry.call == past.call)
 
     def _undo(self, command: Undo, step: int) -> list[JournalEntry]:
         past = self._newest()
@@ -363,11 +248,27 @@ class Edits:
             return self._entries(command, step, changes, **said)
         return [self._about(command, step, None, None, **said)]
 
+    def _undoes(self, command: Command) -> int | None:
+        past = self._newest() if isinstance(command, Undo) else None
+        return None if past is None else past.call
+
     def _newest(self) -> _Past | None:
         taken = {past.undoes for past in self._past}
         return next(
-            (p for p in reversed(self._past) if p.undoes is None and p.call not in taken), None
+            (
+                p
+                for p in reversed(self._past)
+                if p.undoes is None and p.call not in taken and not self._is_over(p)
+            ),
+            None,
         )
+
+    def _is_over(self, past: _Past) -> bool:
+        """Return whether an edit only made others wait, none of which waits any more."""
+        before, after = past.before, past.after
+        new = _numbers(after.scheduled) - _numbers(before.scheduled)
+        same = before.tracks == after.tracks and before.steps == after.steps
+        return bool(new) and same and not new & _numbers(self.scheduled)
 
     def rewind(self, to: int) -> None:
         """Make everything as it was on arriving at step `to`; the journal keeps what was after."""
@@ -380,6 +281,8 @@ class Edits:
     @property
     def _alive(self) -> list[int]:
         return [past.call for past in self._past]
+
+    # ---- forks and replays -----------------------------------------------------------------------
 
     def copy(self, arriving_at: int | None = None, *, apart: bool = False) -> Edits:
         """Return edits of their own, as they are or as they were on arriving at a step.
@@ -409,7 +312,7 @@ class Edits:
             for entry in self.journal
         ]
 
-    def adopt(self, other: Edits, name: str, *, at: int, cut: int) -> None:
+    def adopt(self, other: Edits, name: str, *, at: int, cut: int, source: str) -> None:
         """Go on as `other`, the edits of a fork of this run, do.
 
         Parameters
@@ -422,6 +325,8 @@ class Edits:
             How many steps this run had done.
         cut
             How many of them it has in common with the fork.
+        source
+            Who asks.
         """
         known = {entry.call for entry in self.journal}
         for entry in other.journal:
@@ -431,7 +336,7 @@ class Edits:
         self._restore(other.settings)
         self._past = list(other._past)
         calls = [[given.call, given.border] for given in surviving(other.journal)]
-        self.note("take", at, before=at, after=cut, given={}, name=name, calls=calls)
+        self.note("take", at, before=at, after=cut, source=source, given={}, name=name, calls=calls)
         self.journal = marked(self.journal, self._alive)
 
     def repeat(self, journal: Iterable[JournalEntry], until: int) -> None:
@@ -447,22 +352,7 @@ class Edits:
             self._counter.take(entry.call)
         self.journal = marked(journal, self._alive)
 
-    def fire_before(self, step: int, fired: Mapping[int, int] | None = None) -> None:
-        """Let the edits take effect that wait for steps before `step`; `fired` as for `fire`."""
-        while (due := self.next_due) is not None and due < step:
-            self.fire(due, fired)
-
-    # ---- the journal ----------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> Settings:
-        """Everything that edits change, as it is now."""
-        return Settings(self.plans.tracks, self.steps, self.sizes, self.scheduled)
-
-    def _restore(self, settings: Settings) -> None:
-        self.plans.restore(settings.tracks)
-        self.steps, self.sizes = settings.steps, settings.sizes
-        self.scheduled = settings.scheduled
+    # ---- the journal -----------------------------------------------------------------------------
 
     def note(
         self,
@@ -513,38 +403,6 @@ class Edits:
         if self.sink is not None:
             self.sink(entry)
 
-    # ---- entries --------------------------------------------------------------------------------
 
-    def _entries(
-        self, command: Command, step: int, changes: list[Change], **arguments: Any
-    ) -> list[JournalEntry]:
-        return [self._entry(command, step, change, **arguments) for change in changes]
-
-    def _entry(self, command: Command, step: int, change: Change, **arguments: Any) -> JournalEntry:
-        about = self._about(command, step, change.before, change.after, **arguments)
-        return dataclasses.replace(about, address=change.address)
-
-    def _about(
-        self,
-        command: Command,
-        step: int,
-        before: float | Schedule | None,
-        after: float | Schedule | None,
-        /,  # of the arguments, one is called command
-        **arguments: Any,
-    ) -> JournalEntry:
-        return JournalEntry(
-            step=step,
-            seconds=0.0,
-            command=command.name,
-            before=describe(before),
-            after=describe(after),
-            source=command.source,
-            arguments=arguments,
-        )
-
-
-def _within(steps: int) -> int:
-    if steps > LAST_STEP:
-        raise ValueError(f"steps must keep the run within {LAST_STEP} steps, got {steps}")
-    return steps
+def _numbers(waiting: Iterable[Scheduled]) -> set[int]:
+    return {each.number for each in waiting}

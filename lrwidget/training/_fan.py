@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from lrwidget.training._ahead import ahead
 from lrwidget.training._batches import Origin
 from lrwidget.training._commands import LAST_STEP, Edit, Scale, Set
 from lrwidget.training._edits import Edits
-from lrwidget.training._loop import Surrendered
+from lrwidget.training._handover import Surrendered
 
 if TYPE_CHECKING:
     from lrwidget.training._trainer import Trainer
@@ -64,7 +65,9 @@ class Fan:
         *,
         together: bool,
     ):
-        self._trainer = trainer
+        # The run knows its newest fan: one that knew the run as well would keep it alive.
+        self._trainer = weakref.ref(trainer)
+        self._runner = trainer._loop.runner_of  # noqa: SLF001
         self._commands = tuple(commands)
         self.labels = tuple(labels)
         self.address = address
@@ -94,10 +97,16 @@ class Fan:
     ) -> Fan:
         """Return the fan of a trainer, begun; see `Trainer.fan`."""
         steps = _checks.integer("steps", steps, low=1, high=_LONGEST)
-        if isinstance(candidates, str | Mapping) or not 2 <= len(candidates) <= _MOST:
+        listed = isinstance(candidates, Sequence | np.ndarray) and not isinstance(candidates, str)
+        if not listed or not 2 <= len(candidates) <= _MOST:
             raise ValueError(
                 f"candidates must be a list of 2 to {_MOST} numbers, schedules or "
                 f"{{'scale': factor}}, got {candidates!r}"
+            )
+        if trainer.position >= trainer.steps:
+            raise ValueError(
+                f"a fan needs steps that are left, and the run has done its {trainer.steps}: "
+                "extend it first"
             )
         plans = trainer._loop.edits.plans  # noqa: SLF001
         found = plans.rates("a fan")[0] if address is None else plans.resolve(address)
@@ -157,6 +166,8 @@ class Fan:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end, so many seconds at most, and return whether it has come."""
+        if timeout is not None:
+            timeout = min(_checks.finite("timeout", timeout, low=0.0), threading.TIMEOUT_MAX)
         return self._finished.wait(timeout)
 
     def stop(self) -> None:
@@ -176,10 +187,14 @@ class Fan:
         """
         chosen = self.best if index is None else index
         if chosen is None:
-            raise ValueError("index must be given, since no candidate has come to its end yet")
+            raise ValueError(
+                "no candidate has come to its end yet: wait() for it, or give the index of one"
+            )
         chosen = _checks.integer("index", chosen, low=0, high=len(self._commands) - 1)
         self.stop()
-        trainer = self._trainer
+        trainer = self._trainer()
+        if trainer is None:
+            raise ValueError("the run of this fan is gone: nothing is left that could go on")
         command = dataclasses.replace(self._commands[chosen], source=source)
         if trainer._loop.is_still(self._state, self._edits):  # noqa: SLF001
             trainer.submit(command).result()
@@ -188,7 +203,7 @@ class Fan:
         edits = self._edits.copy()
         edits.apply(command, self.step)
         other = Surrendered(self._state, edits, self._rows, self._valid)
-        trainer._go_on_as(other, f"fan {self.labels[chosen]}")  # noqa: SLF001
+        trainer._go_on_as(other, f"fan {self.labels[chosen]}", source)  # noqa: SLF001
 
     # ---- the fan's thread -----------------------------------------------------------------------
 
@@ -255,12 +270,10 @@ class Fan:
         self._bad |= ~np.isfinite(self.losses[:, :place]).all(axis=1)
         return True
 
-    @property
-    def _runner(self) -> Callable[[int], Any]:
-        return self._trainer._loop.runner_of  # noqa: SLF001
-
     def _tell(self) -> None:
-        self._trainer._announce()  # noqa: SLF001
+        trainer = self._trainer()
+        if trainer is not None:
+            trainer._announce()  # noqa: SLF001
 
 
 def _command(address: str, candidate: Candidate) -> Edit:

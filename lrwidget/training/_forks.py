@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,10 +16,11 @@ import numpy.typing as npt
 
 from lrwidget import _checks
 from lrwidget.schedules import Schedule
-from lrwidget.training._commands import Rewind, SetBatchSize
+from lrwidget.training._commands import Pause, Rewind, Set, SetBatchSize
 from lrwidget.training._controls import Controls
+from lrwidget.training._handover import Line, Surrendered
 from lrwidget.training._journal import Journal
-from lrwidget.training._loop import Line, Loop, Surrendered
+from lrwidget.training._loop import Loop
 from lrwidget.training._options import Options, check_name
 from lrwidget.training._results import Results
 from lrwidget.training._snapshots import SnapshotInfo
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from lrwidget.training._fan import Fan
     from lrwidget.training._place import Place
     from lrwidget.training._runner import Runner
+    from lrwidget.training._saved import SavedRun
+
+# Held while the forks of any run change: several threads may fork, take and drop.
+_family = threading.Lock()
 
 
 class Forks(Controls, Results):
@@ -39,17 +46,17 @@ class Forks(Controls, Results):
         Of this run among its forks: ``"main"``, ``"fork-1"``, …
     name
         What people call it.
-    parent
-        The run that it was forked from; None for none.
     options
         What it was told besides task, chain and length.
     newest_fan
         What `fan` returned last; None before.
+    saved_forks
+        Of a run that was resumed from disk: the forks that it had, to look at, and to resume.
     """
 
     id: str
     name: str
-    parent: Any
+    _parent: Callable[[], Any]
     options: Options
     first_steps: int
     _loop: Loop
@@ -57,6 +64,12 @@ class Forks(Controls, Results):
     _fork_count: int
     _place: Place | None
     newest_fan: Fan | None = None
+    saved_forks: tuple[SavedRun, ...] = ()
+
+    @property
+    def parent(self) -> Any:
+        """The run that it was forked from; None for none, or if nobody wants that any more."""
+        return self._parent()
 
     @property
     def directory(self) -> Path | None:
@@ -132,7 +145,8 @@ class Forks(Controls, Results):
 
         The history has the same numbers in float32; `stop` is by default where the run is.
         """
-        stop = self.position if stop is None else stop
+        start = _checks.integer("start", start, low=0)
+        stop = self.position if stop is None else _checks.integer("stop", stop, low=0)
         return self._loop.edits.plans.rows(start, max(0, stop - start))
 
     # ---- the journal ----------------------------------------------------------------------------
@@ -154,6 +168,10 @@ class Forks(Controls, Results):
             "steps": self.first_steps,
             "live": list(self.addresses),
             "seed": self.task.seed,
+            **self.task.identity,
+            "guard": _plain(self.options.guard),
+            "early_stopping": _plain(self.options.early_stopping),
+            "snapshots": _plain(self.options.keep),
             "batch_size": self.task.batch_size,
             "valid_every": self.options.valid_every,
             "measure": list(self.options.measure),
@@ -178,12 +196,13 @@ class Forks(Controls, Results):
             "fork_step": self.fork_step,
             "passes": steps[steps % every != 0].tolist(),
         }
+        family: tuple[Any, ...] = (*self.saved_forks, *self._forks)
         return Journal(
             list(self._loop.edits.journal),
             header={**self.header, **now},
             position=self.position,
             chain=self.chain,
-            forks=[fork.journal for fork in self._forks],
+            forks=[fork.journal for fork in family],
         )
 
     # ---- forks ----------------------------------------------------------------------------------
@@ -225,16 +244,20 @@ class Forks(Controls, Results):
         """
         if step is not None:
             step = _checks.integer("step", step, low=0)
-        number = self._fork_count + 1
-        name = f"fork {number}" if name is None else check_name(name)
+        name = None if name is None else check_name(name)
 
         def gather(_: Any) -> Any:
             edits, beginning = self._loop.fork_point(step)
-            self._loop.edits.note("fork", beginning.step, source=source, name=name)
-            return edits, beginning
+            if changes:
+                # What is refused must leave nothing behind.
+                edits.apply(Set(values=changes, source=source), beginning.step, idle=True)
+            # On the run's thread, so that two forks at once have two numbers.
+            self._fork_count += 1
+            told = name or f"fork {self._fork_count}"
+            self._loop.edits.note("fork", beginning.step, source=source, name=told)
+            return edits, beginning, self._fork_count, told
 
-        edits, beginning = self._loop.ask(gather)
-        self._fork_count = number
+        edits, beginning, number, name = self._loop.ask(gather)
         fork = object.__new__(type(self))
         fork._set_up(  # type: ignore[attr-defined]
             self.task,
@@ -251,11 +274,13 @@ class Forks(Controls, Results):
         fork._loop.keep_beginning()
         if fork._place is not None:
             fork._place.told(fork_step=fork.fork_step)
-        if changes:
-            fork.set(changes, source=source)
-        self._forks = (*self._forks, fork)
+        self._change_forks(lambda forks: (*forks, fork))
         self._announce()
         return fork
+
+    def _change_forks(self, change: Callable[[tuple[Self, ...]], tuple[Self, ...]]) -> None:
+        with _family:
+            self._forks = change(self._forks)
 
     def _fork_place(self, fork: Self) -> Place | None:
         if self._place is None:
@@ -270,27 +295,34 @@ class Forks(Controls, Results):
             self._place.told(name=self.name)
         self._announce()
 
-    def take(self, fork: Self) -> None:
+    def take(self, fork: Self, *, source: str = "code") -> None:
         """Go on as a fork of this run; it ends, and this run is paused where it was.
 
-        What this run did since stays visible in `lines`.
+        What this run did since stays visible in `lines`; forks of the fork are this run's then.
         """
         self._check_fork(fork)
         other = fork._loop.ask(lambda _: fork._loop.surrender())
-        self._go_on_as(other, fork.name)
+        self._go_on_as(other, fork.name, source)
+        # What was forked from the fork is this run's now.
+        for each in fork.forks:
+            each._parent = weakref.ref(self)  # noqa: SLF001  (of the same class)
+        self._change_forks(lambda forks: (*forks, *fork.forks))
+        fork._change_forks(lambda _: ())
         self.drop(fork)
 
-    def _go_on_as(self, other: Surrendered, name: str) -> None:
+    def _go_on_as(self, other: Surrendered, name: str, source: str) -> None:
         if self.state == "idle":
             self._loop.start_at_rest()
         self._loop.reopen()
-        self._loop.ask(lambda _: self._loop.adopt(other, name))
-        self._loop.wait_until(lambda: self.state == "paused")
+        self._loop.ask(lambda _: self._loop.adopt(other, name, source))
+        self._do(Pause())  # confirmed when the model object has the weights
 
     def drop(self, fork: Self) -> None:
-        """End a fork of this run and forget it; on disk it stays."""
+        """End a fork of this run, and its forks, and forget it; on disk it stays."""
         self._check_fork(fork)
-        self._forks = tuple(each for each in self._forks if each is not fork)
+        for each in fork.forks:
+            fork.drop(each)
+        self._change_forks(lambda forks: tuple(each for each in forks if each is not fork))
         if fork.state not in ("idle", *ENDED):
             fork.stop()
         if fork._place is not None:
@@ -353,6 +385,10 @@ class Forks(Controls, Results):
 def fork_id(parent: str, number: int) -> str:
     """Return the id of a run's fork; a grandchild is told apart by the whole of its descent."""
     return f"fork-{number}" if parent == "main" else f"{parent}-{number}"
+
+
+def _plain(option: Any) -> dict[str, Any] | None:
+    return None if option is None else dataclasses.asdict(option)
 
 
 @functools.cache  # read from disk

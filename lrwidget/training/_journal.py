@@ -184,6 +184,13 @@ class Journal(Sequence[JournalEntry]):
                 f"a journal must have version {_VERSION}, got {node.get('version')!r}: was it "
                 "written by a newer lrwidget?"
             )
+        try:
+            return cls._read(node)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the journal is damaged: {error!r}") from error
+
+    @classmethod
+    def _read(cls, node: Mapping[str, Any]) -> Journal:
         header = node.get("header")
         if not isinstance(header, Mapping):
             raise TypeError(f"the header of a journal must be a JSON object, got {header!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
@@ -28,6 +29,7 @@ class Options:
     pace: float | None = None
     valid_every: int | None = None
     start: tuple[PyTree, PyTree] | None = None
+    elsewhere: bool = False  # whether it began with weights that are not known any more
     keep: Keep = dataclasses.field(default_factory=Keep)
     guard: Guard | None = None
     measure: tuple[str, ...] = ()
@@ -51,6 +53,8 @@ def keep_of(value: Any) -> Keep:
 
 def measures_of(value: Any) -> tuple[str, ...]:
     """Return what the argument `measure` names, in order, or raise."""
+    if not isinstance(value, str | Iterable):
+        raise TypeError(f"measure must be a sequence of names, got {value!r}")
     names = (value,) if isinstance(value, str) else tuple(value)
     for name in names:
         _checks.choice("measure", name, (*MEASURES, GUARD))

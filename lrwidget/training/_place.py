@@ -76,7 +76,9 @@ class Place:
         if self.saver is not None:
             self.saver.close()  # the directory with it
             self.saver = None
-            self.directory = RunDirectory.open(self.directory.path)
+            # Somebody may have removed the folder: a run ends all the same.
+            with contextlib.suppress(OSError, ValueError):
+                self.directory = RunDirectory.open(self.directory.path)
 
     @contextlib.contextmanager
     def _writable(self) -> Iterator[RunDirectory]:

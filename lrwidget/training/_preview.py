@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lrwidget.schedules import Schedule
-from lrwidget.training._edits import Settings
+from lrwidget.training._effects import Settings
 from lrwidget.training._plan import as_schedule
 
 if TYPE_CHECKING:

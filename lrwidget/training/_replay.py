@@ -6,12 +6,21 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lrwidget.optimizers import Chain, Link, chain_of
+from lrwidget.training._early import EarlyStopping
 from lrwidget.training._edits import Edits
 from lrwidget.training._forks import fork_id
+from lrwidget.training._guard import Guard, guard_of
+from lrwidget.training._handover import Beginning
 from lrwidget.training._journal import Journal
-from lrwidget.training._loop import Beginning
-from lrwidget.training._options import Options, first_sizes, measures_of
+from lrwidget.training._options import (
+    Options,
+    early_stopping_of,
+    first_sizes,
+    keep_of,
+    measures_of,
+)
 from lrwidget.training._plan import Plans, live_addresses
+from lrwidget.training._snapshots import Keep
 from lrwidget.training._task import Task
 from lrwidget.training._trainer import Trainer
 
@@ -142,7 +151,31 @@ def edits_of(journal: Journal, task: Task, chain: Chain, options: Options) -> Ed
     plans = Plans(chain, options.live)
     edits = Edits(plans, int(journal.header["steps"]), first_sizes(task))
     edits.repeat(journal, journal.position)
+    if journal.position > edits.steps:
+        raise ValueError(
+            f"the journal is damaged: it tells of {journal.position} steps of a run of "
+            f"{edits.steps}"
+        )
     return edits
+
+
+AS_IT_WAS: Any = "as it was"
+"""In the place of an option of a resumed run: what it had before."""
+
+
+def kept_options(header: Any, task: Task, wishes: Any) -> dict[str, Any]:
+    """Return guard, snapshots and early stopping: as they are wished, or as the run had them."""
+    known = {"guard": Guard, "snapshots": Keep, "early_stopping": EarlyStopping}
+    had = {
+        name: None if header.get(name) is None else kind(**header[name])
+        for name, kind in known.items()
+    }
+    given = {name: had[name] if wishes[name] is AS_IT_WAS else wishes[name] for name in known}
+    return {
+        "guard": guard_of(given["guard"]),
+        "keep": keep_of(given["snapshots"]),
+        "early_stopping": early_stopping_of(given["early_stopping"], task),
+    }
 
 
 def options_of(header: Any, chain: Chain, **more: Any) -> Options:
@@ -162,6 +195,7 @@ def check_same(header: Any, task: Task, chain: Chain) -> None:
     told = {
         "seed": task.seed,
         "batch_size": task.batch_size,
+        **task.identity,
         "columns": list(runner.columns),
         "valid_columns": valid,
     }

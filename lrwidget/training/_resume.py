@@ -9,15 +9,13 @@ from lrwidget.optimizers import Chain
 from lrwidget.training._callbacks import Callbacks
 from lrwidget.training._commands import Edit, check_pace
 from lrwidget.training._disk import RunDirectory
-from lrwidget.training._guard import guard_of
-from lrwidget.training._options import early_stopping_of, keep_of
 from lrwidget.training._place import Place
-from lrwidget.training._replay import check_same, edits_of, options_of
+from lrwidget.training._replay import check_same, edits_of, kept_options, options_of
 from lrwidget.training._task import Task
 from lrwidget.training._trainer import Trainer, weakly
 
 if TYPE_CHECKING:
-    from lrwidget.training._loop import Beginning
+    from lrwidget.training._handover import Beginning
     from lrwidget.training._saved import SavedRun
 
 
@@ -32,9 +30,8 @@ def resumed(
         run.header,
         chain,
         pace=check_pace("pace", wishes["pace"]),
-        guard=guard_of(wishes["guard"]),
-        keep=keep_of(wishes["snapshots"]),
-        early_stopping=early_stopping_of(wishes["early_stopping"], task),
+        elsewhere=bool(run.header.get("starts_elsewhere")),
+        **kept_options(run.header, task, wishes),
         callbacks=Callbacks(wishes["callbacks"]).callbacks,
     )
     directory = RunDirectory.open(run.path, write=True)
@@ -45,6 +42,9 @@ def resumed(
         beginning = run.beginning(directory, runner.initial())
         _check_beginning(run, beginning)
         edits = edits_of(run.journal_until(beginning.step), task, chain, options)
+        for command in commands:
+            # What is refused leaves the run as it was, and free for others.
+            edits.copy(apart=True).apply(command, beginning.step)
         # Validation passes whose steps are lost come once more.
         directory.cut("valid", beginning.step + 1)
     except BaseException:
@@ -69,6 +69,7 @@ def resumed(
         id=run.id,
     )
     trainer._fork_count = len(directory.forks())
+    trainer.saved_forks = run.forks
     trainer._loop.start_at_rest()
     trainer._loop.wait_until(lambda: trainer.state == "paused")
     trainer._raise_failure()

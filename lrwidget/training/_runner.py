@@ -243,6 +243,7 @@ class Runner:
         padded = np.zeros((len(rows), self.max_chunk, len(self._injection.names)), np.float32)
         for place, each in enumerate(rows):
             padded[place, : chunk.steps] = self._injection.columns(each)
+        traces = self.traces
         carries, buffer = self._together(
             carries,
             np.int32(start),
@@ -251,6 +252,7 @@ class Runner:
             chunk.feed,
             jnp.asarray(math.nan, jnp.float32),
         )
+        self.traces = traces  # those of the step that runs take are what is counted
         return carries, np.asarray(buffer)[:, : chunk.steps]
 
     def _step_by_step(

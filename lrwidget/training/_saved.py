@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,14 +18,15 @@ from lrwidget.training._batch_sizes import BatchSizes, BatchSpan
 from lrwidget.training._commands import LAST_STEP, Edit, Extend, Set
 from lrwidget.training._disk import RunDirectory
 from lrwidget.training._edits import Edits
+from lrwidget.training._handover import Beginning, Line, best_of
 from lrwidget.training._history import History, Table
 from lrwidget.training._journal import Journal, JournalEntry, surviving
 from lrwidget.training._keeper import read_snapshot
-from lrwidget.training._loop import Beginning, Line, best_of
 from lrwidget.training._plan import Plans
 from lrwidget.training._preview import Preview
 from lrwidget.training._record import Record
-from lrwidget.training._snapshots import Keep, SnapshotInfo
+from lrwidget.training._replay import AS_IT_WAS
+from lrwidget.training._snapshots import SnapshotInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,15 +35,29 @@ if TYPE_CHECKING:
     from lrwidget.training._trainer import Trainer
 
 
-def open_run(path: str | os.PathLike[str]) -> SavedRun:
+_log = logging.getLogger("lrwidget")
+
+
+def open_run(path: str | os.PathLike[str], chain: Chain | Link | None = None) -> SavedRun:
     """Read a run that is kept in a directory; it may still be going on, or have broken off.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    chain
+        The chain that the run began with, where it holds a function or a mask, which no file
+        can.
 
     Raises
     ------
-    ValueError
-        If the folder holds no run, that of a newer lrwidget, or one that is damaged.
+    TypeError, ValueError
+        If the folder holds no run, that of a newer lrwidget, or one that is damaged; or if the
+        run's chain must be given.
     """
-    return SavedRun(RunDirectory.open(path))
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be the folder of a run, got {path!r}")
+    return SavedRun(RunDirectory.open(path), None if chain is None else chain_of(chain))
 
 
 class _Shelf:
@@ -69,11 +85,13 @@ class SavedRun(Record):
         What rewinds had cut off.
     forks
         Its forks, each a `SavedRun`.
+    damaged_forks
+        What is wrong with forks that cannot be read, by their id.
     header
         The run as it began.
     """
 
-    def __init__(self, directory: RunDirectory):
+    def __init__(self, directory: RunDirectory, chain: Chain | None = None):
         self._directory = directory
         self.path: Path = directory.path
         config = directory.config
@@ -82,12 +100,12 @@ class SavedRun(Record):
         self.id = str(config.get("id", "main"))
         self.addresses = tuple(self.header["live"])
         text = self.header.get("chain")
-        if text is None:
+        if text is None and chain is None:
             raise ValueError(
-                f"the chain of the run in {str(self.path)!r} holds a function or a mask, so that "
-                "it cannot be read without it"
+                f"the chain of the run in {str(self.path)!r} holds a function or a mask, which no "
+                "file can: open it with lrw.open_run(path, chain)"
             )
-        self.chain = Chain.from_json(text)
+        self.chain = Chain.from_json(text) if chain is None else chain
         entries = [JournalEntry.from_node(node) for node in directory.entries()]
         train, valid = directory.rows("train"), directory.rows("valid")
         self._rows = whole(train.columns)
@@ -108,14 +126,23 @@ class SavedRun(Record):
             Line(f"until {line.start + len(line.columns['step'])}", line.start, line.columns)
             for line in train.lines
         )
-        self.forks = tuple(
-            SavedRun(directory.open_fork(name))
-            for name in directory.forks()
-            if not directory.open_fork(name).config.get("dropped")
-        )
+        self.forks, self.damaged_forks = self._opened_forks()
 
     def __repr__(self) -> str:
         return f"SavedRun({str(self.path)!r}, {self.state}, step {self.position} of {self.steps})"
+
+    def _opened_forks(self) -> tuple[tuple[SavedRun, ...], dict[str, str]]:
+        opened, damaged = [], {}
+        for name in self._directory.forks():
+            # What is wrong with a fork must not take the run itself from anybody.
+            try:
+                fork = self._directory.open_fork(name)
+                if not fork.config.get("dropped"):
+                    opened.append(SavedRun(fork, self.chain))
+            except (ValueError, TypeError, KeyError, OSError) as error:
+                damaged[name] = str(error)
+                _log.warning("the fork %s of a run cannot be read: %s", name, error)
+        return tuple(opened), damaged
 
     def _history(self) -> History:
         header = self.header
@@ -224,9 +251,9 @@ class SavedRun(Record):
         learning_rate: float | Schedule | None = None,
         steps: int | None = None,
         pace: float | None = None,
-        guard: Any = None,
-        snapshots: Keep | None = None,
-        early_stopping: Any = None,
+        guard: Any = AS_IT_WAS,
+        snapshots: Any = AS_IT_WAS,
+        early_stopping: Any = AS_IT_WAS,
         callbacks: Any = (),
     ) -> Trainer:
         """Return the run, paused where it had come, to go on in the same directory.
@@ -246,7 +273,9 @@ class SavedRun(Record):
             A number to hold, or a schedule in absolute steps, from here on.
         steps
             The new length of the run, at least what it has done.
-        pace, guard, snapshots, early_stopping, callbacks
+        guard, snapshots, early_stopping
+            As for `Trainer`; default as the run had them.
+        pace, callbacks
             As for `Trainer`.
 
         Raises
@@ -292,7 +321,7 @@ class SavedRun(Record):
     @classmethod
     def again(cls, run: Self) -> Self:
         """Return the run as it is on disk now."""
-        return cls(RunDirectory.open(run.path))
+        return cls(RunDirectory.open(run.path), run.chain)
 
 
 def whole(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

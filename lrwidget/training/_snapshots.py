@@ -152,7 +152,7 @@ class Snapshots:
             there = self._kept.get(snapshot.step)
             if there is None or there.reason != "best":
                 self._kept[snapshot.step] = snapshot
-            self._thin(snapshot.step)
+            self._thin(max(self._kept), snapshot.step)
 
     def nearest(self, step: int) -> Snapshot | None:
         """Return the last snapshot at or before `step`; None if there is none."""
@@ -163,12 +163,14 @@ class Snapshots:
         with self._lock:
             self._kept = {s: kept for s, kept in self._kept.items() if s <= step}
 
-    def _thin(self, now: int) -> None:
+    def _thin(self, now: int, newest: int) -> None:
         steps = sorted(self._kept)
         total = sum(kept.nbytes for kept in self._kept.values())
         while (total > self._budget or len(steps) > _MOST) and len(steps) > 1:
             removable = [
-                i for i, s in enumerate(steps) if s != now and self._kept[s].reason != "best"
+                i
+                for i, s in enumerate(steps)
+                if s not in (now, newest) and self._kept[s].reason != "best"
             ]
             if not removable:
                 return

@@ -28,6 +28,8 @@ Future = concurrent.futures.Future
 
 _log = logging.getLogger("lrwidget")
 
+# A thread cannot wait for centuries, which a tiny pace asks for; whoever waits asks again.
+_LONGEST_WAIT = 3600.0
 # How long the interpreter's exit waits for a run to stop.
 _EXIT_SECONDS = 5.0
 
@@ -114,6 +116,11 @@ class Steered:
         if not self.on_own_thread:
             with self.changed:
                 self.changed.wait_for(lambda: condition() or self.state in ENDED)
+
+    @property
+    def held_up(self) -> bool:
+        """Whether the run waits because something is wrong with it."""
+        return self.state == "paused" and self.error is not None
 
     @property
     def on_own_thread(self) -> bool:
@@ -260,7 +267,8 @@ class Steered:
     def _wait(self, seconds: float | None) -> None:
         """Wait for a command, so many seconds at most."""
         with self.changed:
-            self.changed.wait_for(lambda: self._queue or self._given_up, seconds)
+            longest = None if seconds is None else min(seconds, _LONGEST_WAIT)
+            self.changed.wait_for(lambda: self._queue or self._given_up, longest)
 
     def _end(self, outcome: State) -> None:
         """End the run, and answer everything that still waits."""
@@ -290,9 +298,7 @@ class Steered:
             if address.endswith(".learning_rate")
         ]
         where = f", where {' and '.join(rates)}" if rates else ""
-        return (
-            f"{verdict.reason}{where}: {self._advice}"
-        )
+        return f"{verdict.reason}{where}: {self._advice}"
 
 
 _going: weakref.WeakSet[Steered] = weakref.WeakSet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +18,7 @@ from lrwidget.training._data import source
 from lrwidget.training._evaluation import Evaluator
 from lrwidget.training._functions import UserFunction
 from lrwidget.training._host_source import DeviceData, check_device_data
+from lrwidget.training._identity import outline, told
 from lrwidget.training._jaxpr import has_convolution
 from lrwidget.training._plan import live_addresses
 from lrwidget.training._randomness import step_root, validation_key
@@ -238,6 +240,11 @@ class Task:
     def check_start(self, params: PyTree, state: PyTree) -> None:
         """Raise a ValueError unless a run of this task can begin with these."""
         self._check_alike((params, state), "start")
+
+    @functools.cached_property
+    def identity(self) -> dict[str, str]:
+        """What tells this task's model and data from others, as short texts."""
+        return {"model": outline(self.initial[0]), "data": told(self.source)}
 
     def _check_alike(self, given: tuple[PyTree, PyTree], name: str) -> None:
         forms = [

@@ -94,6 +94,9 @@ class Tempo:
             wanted = min(max(wanted, self.chunk / 2), self.chunk * _FASTEST_GROWTH, self._longest)
             self.chunk = max(1, round(wanted))
         self._read = now
+        if self._marks and position < self._marks[-1][1]:
+            # The guard went back: what was taken before says nothing of the steps from there.
+            self._marks.clear()
         self._marks.append((now, position))
         while now - self._marks[0][0] > _RATE_SECONDS and len(self._marks) > 2:
             self._marks.popleft()

@@ -23,9 +23,10 @@ from lrwidget.training._commands import Stop, check_pace
 from lrwidget.training._edits import Edits
 from lrwidget.training._forks import Forks
 from lrwidget.training._guard import Guard, guard_of
+from lrwidget.training._handover import Beginning
 from lrwidget.training._keeper import Keeper
 from lrwidget.training._kernel import warn_if_deaf
-from lrwidget.training._loop import Beginning, Loop
+from lrwidget.training._loop import Loop
 from lrwidget.training._options import (
     GUARD,
     Options,
@@ -185,10 +186,12 @@ class Trainer(Forks):
         parent: Trainer | None = None,
         id: str = "main",  # noqa: A002
     ) -> None:
-        self.task, self.chain, self.name, self.parent, self.id = task, chain, name, parent, id
+        self.task, self.chain, self.name, self.id = task, chain, name, id
+        # A run knows its forks; were they to know it as well, only the collector could end it.
+        self._parent = (lambda: None) if parent is None else weakref.ref(parent)
         self.options, self.first_steps = options, steps
         self.addresses = options.live
-        self.starts_elsewhere = options.start is not None
+        self.starts_elsewhere = options.start is not None or options.elsewhere
         self.disk_error: str | None = None
         self._subscriptions: list[tuple[object, Callable[[Trainer], object]]] = []
         self._forks: tuple[Trainer, ...] = ()
@@ -213,6 +216,7 @@ class Trainer(Forks):
             pace=options.pace,
             valid_every=options.valid_every,
             start=options.start,
+            elsewhere=options.elsewhere,
             beginning=beginning,
             owner=parent is None,
             guard=options.guard,

@@ -123,7 +123,7 @@ _SENTENCES: Mapping[str, Callable[[JournalEntry, _Given], tuple[str, str, str]]]
     "set_batch_size": lambda entry, _: ("batch size", *_steps(entry.before, entry.after)),
     "set_pace": lambda entry, _: ("pace", _pace(entry.before), _pace(entry.after)),
     "step": lambda entry, _: (
-        f"{steps_text(entry.after)} step{'' if entry.after == 1 else 's'} by hand",
+        f"{steps_text(entry.after)} step{'' if entry.after == 1 else 's'} taken",
         "",
         "",
     ),

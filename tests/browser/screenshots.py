@@ -1,4 +1,4 @@
-"""Screenshots of the designer for people to look at: ``make screenshots``.
+"""Screenshots of the panels for people to look at: ``make screenshots``.
 
 Every state is taken at three widths, in light and in dark, into an ignored folder.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser import chromium
+from tests.browser import chromium, train_states
 from tests.browser.lab import Notebook, running_lab
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (480, 700, 1400)
 THEMES = ("light", "dark")
+VIEWPORT = {"width": 1640, "height": 1800}
 
 NOTEBOOK = """
 import lrwidget as lrw
@@ -100,7 +101,7 @@ def chain(page: Page, root: Locator) -> None:
     page.mouse.move(0, 0)
 
 
-STATES: dict[str, Callable[[Page, Locator], None]] = {
+DESIGN: dict[str, Callable[[Page, Locator], None]] = {
     "canvas": canvas,
     "knots": selected_knots,
     "pencil": pencil,
@@ -113,6 +114,9 @@ STATES: dict[str, Callable[[Page, Locator], None]] = {
     "chain": chain,
     "chain-add": chain,
 }
+
+# A notebook each, and what is done in its widget.
+STATES = {name: (NOTEBOOK, act) for name, act in DESIGN.items()} | train_states.STATES
 
 
 # Opened again for each picture: what happens elsewhere in JupyterLab closes a menu.
@@ -130,18 +134,21 @@ def main(folder: Path, wanted: list[str]) -> None:
         running_lab(Path(scratch)) as lab,
         sync_playwright() as playwright,
     ):
-        name = lab.write("screenshots.ipynb", NOTEBOOK)
         browser = playwright.chromium.launch(
             executable_path=executable, args=list(chromium.ARGUMENTS)
         )
-        page = browser.new_page(viewport={"width": 1640, "height": 1300})
+        page = browser.new_page(viewport=VIEWPORT)
         for state in wanted or STATES:
-            notebook = Notebook(page, lab, name)
+            source, act = STATES[state]
+            notebook = Notebook(page, lab, lab.write(f"{state}.ipynb", source))
             notebook.run_all()
             root = notebook.output(0).locator(".lrw-root")
             root.wait_for()
-            expect(root.locator(hook("code-proof"))).to_contain_text("equals", timeout=60_000)
-            STATES[state](page, root)
+            if source is NOTEBOOK:
+                expect(root.locator(hook("code-proof"))).to_contain_text("equals", timeout=60_000)
+            act(page, root)
+            if source is not NOTEBOOK:
+                page.mouse.move(0, 0)  # from the button that was pressed last
             for theme in THEMES:
                 notebook.set_theme(theme)
                 for width in WIDTHS:
@@ -149,14 +156,15 @@ def main(folder: Path, wanted: list[str]) -> None:
                     if state in MENUS and root.locator(":popover-open").count() == 0:
                         root.locator(hook(state)).click()
                     page.wait_for_function("() => new Promise(requestAnimationFrame)")
+                    root.evaluate("(e) => e.scrollIntoView()")
                     # A whole page of the output: popovers reach out of the widget.
                     box = root.bounding_box()
                     assert box is not None
                     clip = {
                         "x": box["x"] - 8,
                         "y": max(0, box["y"] - 8),
-                        "width": min(width + 16, 1640 - box["x"]),
-                        "height": min(box["height"] + 120, 1300 - max(0, box["y"])),
+                        "width": min(width + 16, VIEWPORT["width"] - box["x"]),
+                        "height": min(box["height"] + 120, VIEWPORT["height"] - max(0, box["y"])),
                     }
                     page.screenshot(path=folder / f"{state}-{width}-{theme}.png", clip=clip)
                     if state in MENUS:

@@ -38,7 +38,8 @@ widget
 CONTROLS = """(root) => [...root.querySelectorAll(
   'button, select, input, summary, [role="slider"], [tabindex="0"]')]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
-                 && (e.tabIndex >= 0 || !e.matches('[role="tab"], [role="radio"]'))
+                 && (e.tabIndex >= 0
+                     || !e.matches('[role="tab"], [role="radio"], [role="toolbar"] *'))
                  && !(e.matches('details:not([open]) *') && !e.matches('summary')))
   .map((e) => e.dataset.lrw || e.getAttribute('aria-label') || e.textContent.trim())"""
 

@@ -105,6 +105,18 @@ test("the middle of what is left of a segment is bent in a run", () => {
   assert.equal(evaluate(bent, 999), evaluate(node, 999));
 });
 
+test("wherever the run is, what is left of a segment can be bent", () => {
+  for (const node of [cosine(2000, 3e-3, 0), warmupCosine()]) {
+    for (let locked = 110; locked < 1900; locked += 90) {
+      const middle = (locked + 2001) / 2;
+      const value = evaluate(node, middle) / 2;
+      const bent = ok(bend(scene(node, locked), 1, { value }));
+      assert.ok(Math.abs(evaluate(bent, locked) - evaluate(node, locked)) < 1e-15);
+      assert.ok(Math.abs(evaluate(bent, middle) - value) < 0.02 * value);
+    }
+  }
+});
+
 test("a held level does not drag the past along", () => {
   const node = join(linear(100, 0, 1e-3), constant(1000, 1e-3));
   const moved = ok(shiftKnot(scene(node, 500), knot(0), { value: 2e-3 }, 1e-5));

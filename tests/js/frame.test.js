@@ -17,7 +17,7 @@ test("the chip says what the run does", () => {
     ["paused", "paused at 812 / 2\u202f000"],
     ["finished", "finished 812 steps"],
     ["stopped", "stopped at 812 / 2\u202f000"],
-    ["diverged", "diverged at 812"],
+    ["diverged", "diverged at 811"],
     ["failed", "failed at 812"],
     ["finding", "finding…"],
   ]) {

@@ -443,7 +443,7 @@ def test_candidates_that_diverge_are_never_the_best(together):
     both = t.fan([HUGE, HUGE / 2], 20, together=together)
     assert both.wait(TIMEOUT)
     assert both.best is None
-    with pytest.raises(ValueError, match="index must be given"):
+    with pytest.raises(ValueError, match="give the index of one"):
         both.take()
 
 

@@ -76,7 +76,7 @@ def test_the_run_is_stopped(kind):
     told = "stood near" if kind == "diverged" else f"was {kind}"
     assert told in t.error
     assert f"learning_rate was {TROUBLE[kind]:.3g}" in t.error
-    assert "lower learning rate" in t.error
+    assert "lower the rate" in t.error
     t.rewind(BENT - 1)
     assert t.error is None
     t.cancel(t.scheduled[0][0])

@@ -46,7 +46,7 @@ def test_an_edit_is_told_ahead_within_the_loop():
         state = live.update(state, step, loss=1.0)
         if step == 10:
             live.cooldown(10, at=30)
-            live.set(learning_rate=0.01, at=12)
+            live.set(learning_rate=0.01, at=15)
             live.cancel(live.scheduled[0][0])
         if live.stopped:
             break

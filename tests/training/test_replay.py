@@ -128,6 +128,8 @@ def test_a_replay_is_kept_in_a_directory(tmp_path, short):
     fork.step(3)
     t.step(3)
     again = lrw.replay(t.journal, shared(), directory=tmp_path / "run")
+    for each in (again, *again.forks):
+        each._place.saver.flush()
     saved = lrw.open_run(tmp_path / "run")
     assert saved.journal == t.journal
     np.testing.assert_array_equal(saved.history.loss, t.history.loss)

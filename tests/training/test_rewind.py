@@ -255,7 +255,7 @@ def test_after_the_data_failed():
 
 def test_after_a_step_failed_and_took_its_arrays_along():
     class Fault:
-        at = 30
+        at = -1
         seen = 0
 
         def __call__(self, x):
@@ -273,14 +273,15 @@ def test_after_a_step_failed_and_took_its_arrays_along():
 
     t = trainer(task=models.task(loss_fn=loss_fn))
     t.step(20)
-    there = carry(t)
     Fault.seen, Fault.at = 0, 5
     t.resume()
     with pytest.raises(Exception, match="a fault in the middle"):
         t.wait()
     assert t.state == "failed"
-    assert t.position == len(t.history) == 20
-    models.assert_equal(carry(t), there)
+    assert 20 <= t.position == len(t.history) < 25  # the last good chunk
+    other = trainer(task=t.task)
+    other.step(t.position)
+    models.assert_equal(carry(t), carry(other))
     t.rewind(10)
     go_on(t)
     np.testing.assert_array_equal(t.history.loss, plain()[1][0]["loss"])

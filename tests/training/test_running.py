@@ -290,7 +290,7 @@ def test_a_loss_that_is_not_finite_ends_the_run():
     assert len(t.history) == t.position
     assert np.isfinite(t.history.loss[:bad]).all()
     assert not np.isfinite(t.history.loss[bad])
-    assert f"at step {bad}, where sgd.learning_rate was 3e+38: start a new run" in t.error
+    assert f"at step {bad}, where sgd.learning_rate was 3e+38: rewind to before that" in t.error
     t = lrw.Trainer(shared(), models.sgd(3e38), steps=500)
     t.step(500)
     assert t.state == "diverged"

@@ -216,6 +216,19 @@ def test_rows_that_never_reached_the_disk_are_computed_again(task, tmp_path):
     assert_columns(lrw.open_run(path).history.valid, whole.history.valid)
 
 
+@pytest.mark.parametrize("step", [3, 28])
+def test_a_pass_that_never_reached_the_disk_is_made_again(task, tmp_path, step):
+    t = trainer(task, tmp_path / "run", snapshots=Keep(every=7))
+    t.step(step)
+    path = broken_off(t)
+    (path / "valid.bin").unlink()
+    again = lrw.open_run(path).resume(task)
+    assert list(again.history.valid.step) == ([28] if step == 28 else [])
+    again.step(8)
+    assert list(again.history.valid.step) == ([28, 35] if step == 28 else [7])
+    again._place.close()
+
+
 def test_a_damaged_snapshot_is_passed_over(task, tmp_path, caplog):
     t = trainer(task, tmp_path / "run")
     t.step(35)
@@ -362,7 +375,7 @@ def test_a_model_of_another_shape_is_refused(done):
         )
 
     wrong = models.task(model=params, loss_fn=loss_fn, valid=VALID)
-    with pytest.raises(ValueError, match="b1"):
+    with pytest.raises(ValueError, match="whose model was"):
         lrw.open_run(path).resume(wrong)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from lrwidget.training import (
     Undo,
 )
 from tests.training import models
-from tests.training.running import endless, shared, wait_for_step
+from tests.training.running import endless, wait_for_step
 
 STEPS = 60
 COSINE = lrw.schedules.preset("cosine", peak_value=0.05, steps=STEPS)
@@ -30,8 +32,14 @@ ALL = np.arange(STEPS)
 CHAIN = models.sgd(COSINE, momentum=0.9)
 
 
+@functools.cache
+def own():
+    """A task that no other file's tests trace anything for."""
+    return models.task()
+
+
 def trainer(chain=CHAIN, steps=STEPS, task=None, **more):
-    return lrw.Trainer(task or shared(), chain, steps=steps, **more)
+    return lrw.Trainer(task or own(), chain, steps=steps, **more)
 
 
 def ended(t):
@@ -264,7 +272,7 @@ def resized():
     """Epochs of 8 steps of 8 examples, from step 16 on of 4 of 16, from step 24 on of 7 of 10."""
 
     def spy(params, batch):
-        x, y = batch
+        x, _ = batch
         return models.pytree_loss(params, batch)[0], {"first": x[0, 0], "sum": x.sum()}
 
     task = models.task(loss_fn=spy)

@@ -117,7 +117,7 @@ SAID = {
         ("pace", "no limit", "50 steps/s"),
         None,
     ),
-    "steps by hand": (entry("step", after=7), ("7 steps by hand", "", ""), None),
+    "steps taken": (entry("step", after=7), ("7 steps taken", "", ""), None),
     "a pause": (entry("pause"), ("paused", "", ""), None),
     "a rewind": (entry("rewind", before=900, after=400), ("rewound", "900", "400"), "rewound"),
     "a roll-back": (

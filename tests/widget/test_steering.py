@@ -189,7 +189,7 @@ def test_every_edit_reaches_the_run_and_the_journal(rested):
     shown = settled(page, lambda s: s["batch_next"])
     assert (shown["batch_size"], shown["batch_next"]) == (32, {"step": 104, "size": 64})
     assert [line["text"] for line in shown["journal"]] == [
-        "100 steps by hand",
+        "100 steps taken",
         "learning rate + 0.01",
         "momentum × 0.5",
         "learning rate: warm up over 50 steps",

@@ -1,0 +1,18 @@
+/**
+ * A short piece of a line, as it looks in the plots.
+ */
+
+import { svg } from "../shared/dom.js";
+import { lookOf } from "./branches.js";
+
+/**
+ * @param {number} slot
+ * @returns {SVGElement}
+ */
+export function swatch(slot) {
+  return svg(
+    "svg",
+    { class: `lrw-swatch ${lookOf(slot).name}`, viewBox: "0 0 22 8", "aria-hidden": "true" },
+    svg("path", { d: "M0 4H22" }),
+  );
+}
