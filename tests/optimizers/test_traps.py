@@ -141,11 +141,11 @@ def test_no_way_of_writing_a_number_traces_again():
 def test_no_way_of_setting_a_number_traces_again_in_a_run():
     t = lrw.Trainer(models.task(), models.adam(), steps=20)
     t.step(2)
-    traces = t._loop._runner.traces
+    traces = t.runner.traces
     for value in (1, np.float32(0.5), np.int64(0)):
         t.set(learning_rate=value)
         t.step(2)
-    assert t._loop._runner.traces == traces
+    assert t.runner.traces == traces
     t.stop()
 
 
