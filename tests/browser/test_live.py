@@ -55,7 +55,11 @@ traces.clear()
 """
 
 
-@pytest.mark.parametrize("name", ["nnx_loop", "train_state_loop", "optax_loop"])
+# The other two differ in what `live.update` is given, which tests without a browser hold to.
+SOAKED = [pytest.param(name, marks=pytest.mark.soak) for name in ("train_state_loop", "optax_loop")]
+
+
+@pytest.mark.parametrize("name", ["nnx_loop", *SOAKED])
 def test_a_foreign_loop_is_paused_bent_and_resumed_by_mouse(page, open_notebook, jupyterlab, name):
     source = (LOOPS / f"{name}.py").read_text()
     notebook = open_notebook(jupyterlab.write(f"{name}.ipynb", source, LIVE, WITHOUT, "live"))

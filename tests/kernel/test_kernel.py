@@ -201,7 +201,7 @@ def test_an_error_in_the_loss_is_shown_and_the_kernel_lives_on(session):
 @pytest.mark.parametrize("session", ["newest shell", "newest subshell"], indirect=True)
 def test_a_cell_that_awaits_the_run_hears_commands_on_a_new_kernel(session):
     session.run("widget.trainer = lrw.Trainer(task, widget.chain, pace=300)")
-    cell = session.begin("await widget.trainer.run()\nprint(widget.trainer.state)")
+    cell = session.begin("await widget.trainer.run()\nprint(widget.trainer.state, flush=True)")
     session.wait_for("_train", "state", "running")
     session.ask("train.set", value=0.001)
     session.ask("train.stop")
