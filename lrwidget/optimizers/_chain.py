@@ -424,12 +424,6 @@ class Chain:
         links, groups = from_json(text)
         return cls(*links, groups=groups)
 
-    def to_parts(self) -> list[dict[str, Any]]:
-        """Return the links of all parameters as plain JSON data for a front end that shows them."""
-        from lrwidget.optimizers._parts import links_shown
-
-        return links_shown(self)
-
 
 def chain_of(value: Any, name: str = "chain") -> Chain:
     """Return a chain for a chain or a single link, or raise a TypeError that names the argument."""

@@ -232,11 +232,21 @@ def test_a_callable_that_blocks_holds_up_a_pause_and_nothing_else(session):
         t = lrw.Trainer(slow, lrw.optimizers.sgd(curve), steps=10**6)
         t.start()
         asked.wait(30)
-        settle(lambda: t._loop._taking)
-        time.sleep(1.0)                                        # what was read ahead is used up
+        seen = []
+
+        def blocked():
+            # It waits for batches, and has handed out nothing since the last look.
+            seen.append(t._loop.handed if t._loop._taking else None)
+            return seen[-1] is not None and seen[-10:].count(seen[-1]) == 10
+
+        settle(blocked)
         paused = t.submit(Pause())
-        time.sleep(0.3)
-        assert not paused.done() and t.state == "running"      # "pausing…"
+        try:
+            paused.result(0.3)
+        except TimeoutError:
+            assert t.state == "running"                        # "pausing…"
+        else:
+            raise AssertionError("a pause is confirmed at rest, and the data still block")
         go.set()
         assert paused.result(30) >= 50 and t.state == "paused"
         t.rewind(0)
