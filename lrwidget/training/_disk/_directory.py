@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import itertools
 import os
 import re
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from lrwidget import _checks
 from lrwidget.training._arrays import PyTree
-from lrwidget.training._disk._atomic import delete, remove_temporary, temporary
+from lrwidget.training._disk._atomic import remove_temporary
 from lrwidget.training._disk._lines import Lines, read_lines
 from lrwidget.training._disk._lock import Lock
 from lrwidget.training._disk._orbax import orbax
@@ -317,16 +316,6 @@ class RunDirectory:
     def open_fork(self, fork: str, *, write: bool = False) -> RunDirectory:
         """Open the folder of a fork; as `open`."""
         return RunDirectory.open(self._fork_path(fork), write=write)
-
-    def remove_fork(self, fork: str) -> None:
-        """Remove a fork, with all that is in its folder; its writer must have closed it."""
-        self._must_write()
-        path = self._fork_path(fork)
-        gone = temporary(path)
-        # Renamed first, so that a kill leaves all of it or nothing that looks like a fork.
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path, gone)  # noqa: PTH104
-            delete(gone)
 
     # ---- what is behind all this ----------------------------------------------------------------
 

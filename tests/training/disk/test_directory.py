@@ -172,7 +172,6 @@ def test_a_run_that_is_being_written_can_be_read_but_not_written(run):
         lambda run: run.mark("best", 0),
         lambda run: run.set_config({}),
         lambda run: run.fork("a", {}),
-        lambda run: run.remove_fork("a"),
     ],
 )
 def test_who_reads_cannot_write(run, write):
@@ -424,15 +423,6 @@ def test_a_fork_is_a_run_of_its_own(run):
     assert steps(opened.open_fork("b-2")) == [3, 4, 5]
 
 
-def test_a_fork_can_be_removed(run):
-    run.fork("a", {}).close()
-    run.remove_fork("a")
-    run.remove_fork("a")
-    assert run.forks() == ()
-    assert list((run.path / "forks").iterdir()) == []
-    run.fork("a", {}).close()
-
-
 def test_a_fork_whose_beginner_was_killed_is_none(run):
     (run.path / "forks" / "a").mkdir(parents=True)
     (run.path / "forks" / "a" / "lock").write_text("")
@@ -445,6 +435,6 @@ def test_a_fork_whose_beginner_was_killed_is_none(run):
 
 @pytest.mark.parametrize("fork", ["", "../out", "a/b", ".hidden", "a" * 65, "a b", None, 3])
 def test_the_id_of_a_fork_leads_nowhere_else(run, fork):
-    for method in (run.open_fork, run.remove_fork, lambda one: run.fork(one, {})):
+    for method in (run.open_fork, lambda one: run.fork(one, {})):
         with pytest.raises(ValueError, match="fork must be 1 to 64 letters, digits"):
             method(fork)
