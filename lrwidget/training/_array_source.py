@@ -88,6 +88,10 @@ class ArraySource(ArrayData):
         # It begins in the middle of a run, if at all: it costs nothing until then.
         return ArraySource(self.arrays, self.examples, batch_size, self.seed, opens=False)
 
+    def reseeded(self, seed: int) -> ArraySource:
+        """Return a source of the same arrays in the order of another seed."""
+        return ArraySource(self.arrays, self.examples, self.size, seed, opens=False)
+
     def stream(
         self,
         start: int = 0,

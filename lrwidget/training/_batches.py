@@ -80,6 +80,13 @@ class Source(Protocol):
     def resized(self, batch_size: int) -> Source:
         """Return a source of the same data in other batches; ValueError if it cannot be."""
 
+    def reseeded(self, seed: int) -> Source:
+        """Return a source of the same data in the order of another seed.
+
+        What its streams give goes through the step that was compiled for this one. Data that
+        comes in an order of its own is returned as it is.
+        """
+
     def stream(
         self,
         start: int = 0,

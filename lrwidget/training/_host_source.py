@@ -44,6 +44,10 @@ class HostSource(ArrayData):
         batch_size = batch_size_for("train", batch_size, self.examples)
         return HostSource(self.arrays, self.examples, batch_size, self.seed)
 
+    def reseeded(self, seed: int) -> HostSource:
+        """Return a source of the same arrays in the order of another seed."""
+        return HostSource(self.arrays, self.examples, self.size, seed)
+
     def stream(
         self,
         start: int = 0,

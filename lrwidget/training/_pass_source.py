@@ -79,6 +79,10 @@ class PassSource:
             f"its own batches, of {self.size}"
         )
 
+    def reseeded(self, seed: int) -> PassSource:
+        """Return itself: its passes come in an order of their own."""
+        return self
+
     def stream(
         self, start: int = 0, origin: Origin = START, saved: dict[str, Any] | None = None
     ) -> StackStream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
@@ -135,7 +135,7 @@ class Runner:
         self._start = jax.jit(self._initial)
         self._loop = jax.jit(self._run_loop, donate_argnums=0)
         self._single = jax.jit(self._run_single, donate_argnums=(0, 1, 2))
-        self._together: Callable[..., Any] | None = None  # for who looks ahead
+        self._together: dict[Any, Callable[..., Any]] = {}  # for who looks ahead
 
     @property
     def dispatch(self) -> Literal["loop", "step"]:
@@ -166,6 +166,7 @@ class Runner:
         rows: npt.NDArray[np.floating[Any]],
         chunk: Chunk,
         valid_value: jax.Array | float = math.nan,
+        root: jax.Array | None = None,
     ) -> tuple[Carry, Out]:
         """Take the steps of `chunk`; does not wait for them.
 
@@ -183,6 +184,8 @@ class Runner:
         valid_value
             The validation loss, if it was taken just before these steps; for links that ask for
             it. On the device it need not have been computed yet.
+        root
+            The key that the steps' randomness is folded from; default that of the task's seed.
 
         Returns
         -------
@@ -202,14 +205,15 @@ class Runner:
         padded = np.zeros((self.max_chunk, len(self._injection.names)), np.float32)
         padded[: chunk.steps] = self._injection.columns(rows)
         valid = jnp.asarray(valid_value, jnp.float32)
+        root = self._root if root is None else root
         form = self._choice.form
         began, traces = time.perf_counter(), self.traces
         if form == "loop":
             carry, buffer = self._loop(
-                carry, np.int32(start), np.int32(chunk.steps), padded, chunk.feed, valid
+                carry, np.int32(start), np.int32(chunk.steps), padded, chunk.feed, valid, root
             )
         else:
-            carry, buffer = self._step_by_step(carry, start, padded, chunk, valid)
+            carry, buffer = self._step_by_step(carry, start, padded, chunk, valid, root)
         if self._choice.measuring:
             buffer.block_until_ready()
             if self.traces == traces:  # else the time is the compiler's
@@ -218,7 +222,12 @@ class Runner:
         return carry, Out(buffer, chunk.steps)
 
     def run_side_by_side(
-        self, carries: Carry, start: int, rows: npt.NDArray[np.float64], chunk: Chunk
+        self,
+        carries: Carry,
+        start: int,
+        rows: npt.NDArray[np.float64],
+        chunks: Chunk | Sequence[Chunk],
+        roots: Sequence[jax.Array] | None = None,
     ) -> tuple[Carry, npt.NDArray[np.float32]]:
         """Take the steps of one chunk from several states at once, and wait for them.
 
@@ -230,30 +239,42 @@ class Runner:
             The first step's number.
         rows
             Their hyperparameters, shape (states, steps, addresses).
-        chunk
-            The batches, the same for all.
+        chunks
+            The batches: one chunk for all, or one of each, of equal lengths.
+        roots
+            The key that each one's randomness is folded from; default the task's for all.
 
         Returns
         -------
         tuple
             What each is at after the steps, and what they report, (states, steps, columns).
         """
-        if self._together is None:
-            self._together = jax.jit(jax.vmap(self._run_loop, (0, None, None, 0, None, None)))
+        first = chunks if isinstance(chunks, Chunk) else chunks[0]
+        feed, axes = first.feed, None
+        if not isinstance(chunks, Chunk):
+            feed, axes = _side_by_side([chunk.feed for chunk in chunks])
+        root, root_axis = (self._root, None) if roots is None else (jnp.stack(list(roots)), 0)
+        key = (None if axes is None else tuple(axes), root_axis)
+        if key not in self._together:
+            places = None if axes is None else jax.tree.unflatten(jax.tree.structure(feed), axes)
+            self._together[key] = jax.jit(
+                jax.vmap(self._run_loop, (0, None, None, 0, places, None, root_axis))
+            )
         padded = np.zeros((len(rows), self.max_chunk, len(self._injection.names)), np.float32)
         for place, each in enumerate(rows):
-            padded[place, : chunk.steps] = self._injection.columns(each)
+            padded[place, : first.steps] = self._injection.columns(each)
         traces = self.traces
-        carries, buffer = self._together(
+        carries, buffer = self._together[key](
             carries,
             np.int32(start),
-            np.int32(chunk.steps),
+            np.int32(first.steps),
             padded,
-            chunk.feed,
+            feed,
             jnp.asarray(math.nan, jnp.float32),
+            root,
         )
         self.traces = traces  # those of the step that runs take are what is counted
-        return carries, np.asarray(buffer)[:, : chunk.steps]
+        return carries, np.asarray(buffer)[:, : first.steps]
 
     def _step_by_step(
         self,
@@ -262,6 +283,7 @@ class Runner:
         padded: npt.NDArray[np.float32],
         chunk: Chunk,
         valid: jax.Array,
+        root: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         # Everything that a step needs is on the device before the first one, the count of steps
         # included: handing out a step then costs a lookup and no transfer.
@@ -269,7 +291,9 @@ class Runner:
         place, buffer = jnp.asarray(np.int32(0)), self._buffer()
         feed = jax.tree.map(jnp.asarray, chunk.feed)
         for _ in range(chunk.steps):
-            carry, buffer, place = self._single(carry, buffer, place, first, rows, feed, valid)
+            carry, buffer, place = self._single(
+                carry, buffer, place, first, rows, feed, valid, root
+            )
         return carry, buffer
 
     # ---- traced ---------------------------------------------------------------------------------
@@ -288,9 +312,10 @@ class Runner:
         rows: jax.Array,
         feed: PyTree,
         valid: jax.Array,
+        root: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         def body(place: jax.Array, before: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
-            return self._step(*before, place, start, rows, feed, valid)
+            return self._step(*before, place, start, rows, feed, valid, root)
 
         after: tuple[Carry, jax.Array] = jax.lax.fori_loop(0, steps, body, (carry, self._buffer()))
         return self._written(after[0], rows, steps - 1), after[1]
@@ -304,8 +329,9 @@ class Runner:
         rows: jax.Array,
         feed: PyTree,
         valid: jax.Array,
+        root: jax.Array,
     ) -> tuple[Carry, jax.Array, jax.Array]:
-        carry, buffer = self._step(carry, buffer, place, start, rows, feed, valid)
+        carry, buffer = self._step(carry, buffer, place, start, rows, feed, valid, root)
         return self._written(carry, rows, place), buffer, place + 1
 
     def _step(
@@ -317,11 +343,12 @@ class Runner:
         rows: jax.Array,
         feed: PyTree,
         valid: jax.Array,
+        root: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         self.traces += 1
         step = start + place
         batch = self.source.pick(feed, step, place)
-        key = jax.random.fold_in(self._root, step)
+        key = jax.random.fold_in(root, step)
         gradient: Callable[..., Any] = jax.value_and_grad(self._task.loss, has_aux=True)
         (loss, (metrics, state)), grads = gradient(carry.params, carry.state, batch, key)
         opt_state = self._write(carry.opt_state, rows, place)
@@ -364,6 +391,20 @@ class Runner:
 
     def _buffer(self) -> jax.Array:
         return jnp.zeros((self.max_chunk, len(self.columns)), jnp.float32)
+
+
+def _side_by_side(feeds: list[PyTree]) -> tuple[PyTree, list[int | None]]:
+    """Return the feeds of several states as one, and which of its arrays have an axis of states.
+
+    What is the same array in all of them, the data set say, is not copied for each.
+    """
+    structure = jax.tree.structure(feeds[0])
+    leaves = list(zip(*map(jax.tree.leaves, feeds), strict=True))
+    shared = [all(leaf is same[0] for leaf in same) for same in leaves]
+    together = [
+        same[0] if one else jnp.stack(same) for one, same in zip(shared, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, together), [None if one else 0 for one in shared]
 
 
 def _norm(tree: PyTree) -> jax.Array:
