@@ -1,52 +1,41 @@
-"""The range test: train briefly while the learning rate rises geometrically."""
+"""The range test: train briefly while the learning rate rises."""
 
 from __future__ import annotations
 
-import time
+import contextlib
+import dataclasses
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from lrwidget import _checks
 from lrwidget.finding._curve import GrowingCurve
+from lrwidget.finding._ladder import Climb, LadderKind, climb
 from lrwidget.finding._measured import measured
-from lrwidget.finding._rules import FloatArray, suggest
+from lrwidget.finding._rules import FloatArray, rules, suggest
 from lrwidget.finding._sweep import LRSweep, Stopped
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping
 
-    from lrwidget.optimizers import Hyperparameter
-    from lrwidget.training import Task
+    from lrwidget.finding._lockstep import Watched
+    from lrwidget.finding._replicas import CancelFlag
+    from lrwidget.finding._start import Start
+    from lrwidget.training import Task, Trainer
 
-_FEWEST_STEPS = 10
-
-# Rates reach the compiled step as float32; below its smallest normal number they would be zero.
-_LOWEST_RATE = float(np.finfo(np.float32).tiny)
-_HIGHEST_RATE = float(np.finfo(np.float32).max)
-
-# Chunks of the sweep, in steps and seconds: short enough that the curve is seen to grow and that
-# Stop is felt at once, long enough that handing them out costs nothing.
-_FIRST_CHUNK = 5
-_LONGEST_CHUNK = 25
-_CHUNK_SECONDS = 0.1
+_MOST_SEEDS = 64
 
 
 class Progress(NamedTuple):
     """The sweep so far, as `on_progress` gets it; every array is the receiver's to keep."""
 
     learning_rates: FloatArray  # shape (n,)
-    losses: FloatArray  # shape (n,)
+    losses: FloatArray  # shape (n,), the mean over the seeds
     smoothed: FloatArray  # shape (n,)
-
-
-class CancelFlag(Protocol):
-    """What `find_lr` asks of `cancel`; a `threading.Event` has it."""
-
-    def is_set(self) -> bool:
-        """Return whether the sweep should end."""
+    by_seed: FloatArray  # shape (seeds, n)
+    band: FloatArray | None  # shape (2, n), lowest and highest smoothed loss; None for one seed
 
 
 def find_lr(
@@ -56,20 +45,26 @@ def find_lr(
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
+    ladder: LadderKind = "exponential",
+    seeds: int = 1,
     smoothing: float = 0.98,
     stop_factor: float | None = 4.0,
-    address: str | None = None,
+    address: str | tuple[str, ...] | None = None,
+    ladders: Mapping[str, tuple[float, float]] | None = None,
+    loss: Literal["train", "valid"] = "train",
+    metric: str = "loss",
+    start: Trainer | Literal["current"] | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> LRSweep:
     """Run the learning-rate range test.
 
-    Trains a copy of the task's initial state for `steps` steps while the learning rate climbs
-    the geometric ladder ``low * (high / low) ** (i / (steps - 1))``, from exactly `low` to exactly
-    `high`; every other hyperparameter is what the chain says. Model, optimizer state, randomness
-    and data start afresh and are thrown away, so that training afterwards is, bit for bit, what it
-    would have been without. (An iterable of batches is asked for passes of its own: one that
-    shuffles from a generator of its own moves that generator, as it does for every pass.)
+    Trains a copy of the task's initial state while the learning rate climbs from exactly `low` to
+    exactly `high`, by equal factors or equal steps; every other hyperparameter is what the chain
+    says. Model, optimizer state, randomness and data are thrown away after, so that training is,
+    bit for bit, what it would have been without. (An iterable of batches is asked for passes of its
+    own: one that shuffles from a generator of its own moves that generator, as it does for every
+    pass. Data that ends is begun again.)
 
     Parameters
     ----------
@@ -79,9 +74,18 @@ def find_lr(
         The optimizer chain, or its one link; it needs a live learning rate. Links that choose the
         size of the steps themselves are left out; see Notes.
     low, high
-        First and last learning rate, ``0 < low < high``.
+        First and last learning rate, ``0 < low < high``; a linear ladder may begin at 0.
     steps
-        Rungs of the ladder, at least 10.
+        Rungs of the ladder, at least 10. A rung is one update: where ``multi_steps`` accumulates
+        the gradients of k batches, it is held for k steps, and its loss is the mean over them.
+    ladder
+        ``"exponential"``: rung i is ``low * (high / low) ** (i / (steps - 1))``. ``"linear"``: it
+        is ``low + (high - low) * i / (steps - 1)``.
+    seeds
+        How many times to do it at once, 1 to 64: with the data in other orders and other
+        randomness in the steps, from the same weights. The first has the task's own. What is
+        smoothed, judged and read is the mean. (Data that comes in an order of its own is taken
+        from other places of it.)
     smoothing
         Weight of the past in the bias-corrected exponential average of the loss, in [0, 1).
         The default is fastai's and Lightning's. The rules are made for it: in our calibration
@@ -89,12 +93,31 @@ def find_lr(
     stop_factor
         The sweep stops when the smoothed loss exceeds `stop_factor` times the best one, and the
         level at which it began by more than its noise; > 1. None runs to the end of the ladder.
-        A NaN or infinite loss stops the sweep at once, always.
+        A NaN or infinite loss of any seed stops the sweep at once, always.
     address
-        Which hyperparameter climbs; default the chain's learning rate. Groups with a chain of
+        Which hyperparameter climbs, or several, which climb the same ladder; default the chain's
+        learning rate. Groups with a multiplier keep their ratio to it; those with a chain of
         their own keep their rates.
+    ladders
+        Instead of `low`, `high` and `address`: everything that climbs, each from its own low to
+        its own high, as ``{group or address: (low, high)}``. For a group with a multiplier that is
+        the group's rate, and its multiplier becomes that over the rate of all. What is not named
+        stays at what the chain says. The rules read the first of them.
+    loss
+        ``"train"``: the loss of each rung's batches before its update. ``"valid"``: that of the
+        validation data after it, which costs a pass over them for each rung.
+    metric
+        Which of the loss function's metrics is looked at instead of its loss; with
+        ``loss="valid"`` one that validation measures. A loss that is not finite stops the sweep
+        all the same.
+    start
+        None for the task's initial weights; ``"current"`` for those that the model object has
+        now; or a `Trainer`: from where its run is, with a copy of its weights, optimizer state
+        and place in the data, and what else its plan applies there. A run that is going on is
+        paused meanwhile and goes on after, also after an error, bit for bit as if nothing had
+        been.
     on_progress
-        Called with a `Progress` after each chunk of at most 25 steps, on the calling thread.
+        Called with a `Progress` after each chunk of at most 25 rungs, on the calling thread.
     cancel
         A `threading.Event` or the like; when set, the sweep ends after the chunk that runs.
 
@@ -116,14 +139,18 @@ def find_lr(
     Adaptive links (``stability_guard``, ``reduce_on_plateau``, …), ``mechanize`` and line searches
     scale the steps by what they learn on the way, so that the loss would tell of another rate than
     the ladder's; ``apply_if_finite`` would hide where training diverges. The test trains without
-    them, `LRSweep.left_out` names them, and the step is compiled for it alone. All else is in it:
-    under ``multi_steps`` only every k-th rung is applied. Optimizers that find the size of the
-    steps themselves, such as ``prodigy``, are tested as they are: what is found is a factor of
-    theirs, and 1 is their authors' choice.
+    them, `LRSweep.left_out` names them, and the step is compiled for it alone; in the middle of a
+    run the optimizer then begins anew. Optimizers that find the size of the steps themselves, such
+    as ``prodigy``, are tested as they are: what is found is a factor of theirs, and 1 is their
+    authors' choice.
+
+    Two optimizers, such as those of a generator and a discriminator, are two groups with chains of
+    their own: ``address="generator/learning_rate", metric="generator_loss"`` lets one climb while
+    the other runs at its rate.
 
     Examples
     --------
-    >>> sweep = find_lr(task, chain)  # doctest: +SKIP
+    >>> sweep = find_lr(task, chain, seeds=4)  # doctest: +SKIP
     >>> sweep.suggestions["valley"]  # doctest: +SKIP
     0.0019
     """
@@ -131,10 +158,7 @@ def find_lr(
 
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
-    chain = chain_of(chain)
-    low = _checks.finite("low", low, low=_LOWEST_RATE)
-    high = _checks.finite("high", high, low=low, low_open=True, high=_HIGHEST_RATE)
-    steps = _checks.integer("steps", steps, low=_FEWEST_STEPS)
+    seeds = _checks.integer("seeds", seeds, low=1, high=_MOST_SEEDS)
     smoothing = _checks.finite("smoothing", smoothing, low=0.0, high=1.0, high_open=True)
     if stop_factor is not None:
         stop_factor = _checks.finite("stop_factor", stop_factor, low=1.0, low_open=True)
@@ -144,104 +168,122 @@ def find_lr(
         raise TypeError(
             f"cancel must have is_set(), as threading.Event, or be None, got {cancel!r}"
         )
-    chain, left_out = measured(chain)
-    climbing, column = _live_column(chain, address)
-    for name, end in (("low", low), ("high", high)):
-        climbing.check(name, end)
+    watched = _watched(task, loss, metric)
+    kept, left_out = measured(chain_of(chain))
+    way = climb(
+        kept, kind=ladder, low=low, high=high, steps=steps, address=address, ladders=ladders
+    )
+    curve = GrowingCurve(steps=way.rungs, smoothing=smoothing, stop_factor=stop_factor, seeds=seeds)
 
-    ladder = np.geomspace(low, high, steps)
-    curve = GrowingCurve(steps=steps, smoothing=smoothing, stop_factor=stop_factor)
-    stopped: Stopped = "end"
-    spent = 0
-    for losses, handed_out in _climb(task, chain, column, ladder):
-        spent = handed_out
-        verdict = next((stop for loss in losses if (stop := curve.append(loss))), None)
-        if on_progress is not None:
-            on_progress(Progress(ladder[: len(curve)].copy(), curve.losses, curve.smoothed))
-        if verdict is not None:
-            stopped = verdict
-            break
-        if cancel is not None and cancel.is_set() and len(curve) < steps:
-            stopped = "cancelled"
-            break
+    from lrwidget.finding._start import started
 
-    count = len(curve)
-    # A NaN is not kept, so the rung at which it came is the next one.
-    last = {"nan": count, "diverged": count - 1}.get(stopped)
-    suggestions, silent = suggest(ladder[:count], curve.smoothed, steps)
-    return LRSweep(
-        learning_rates=_read_only(ladder[:count].copy()),
-        losses=_read_only(curve.losses),
-        smoothed=_read_only(curve.smoothed),
-        suggestions=MappingProxyType(suggestions),
-        silent=MappingProxyType(silent),
+    with started(task, kept, start) as begin:
+        if begin.goes_on:
+            way = dataclasses.replace(way, skip=begin.step % way.hold)
+        stopped, spent = _follow(begin, way, curve, watched, on_progress, cancel)
+        step = begin.step if begin.left is not None else None
+    return _result(
+        way,
+        curve,
         stopped=stopped,
-        diverged_at=None if last is None else float(ladder[last]),
         gradient_steps=spent,
-        low=low,
-        high=high,
-        steps=steps,
+        ladder=ladder,
+        objective=loss,
+        metric=metric,
+        start_step=step,
         left_out=left_out,
     )
 
 
-class _Flight(NamedTuple):
-    """A chunk that has been handed to the device."""
+def _watched(task: Task, loss: Any, metric: Any) -> Watched:
+    from lrwidget.finding._lockstep import Watched
 
-    out: Any  # what `Runner.run` gives: `read()` waits for it
-    steps: int
-    launched: float  # seconds of time.perf_counter
-    compiled: bool  # then its time says nothing
-
-
-def _climb(
-    task: Task, chain: Chain, column: int, ladder: FloatArray
-) -> Iterator[tuple[list[float], int]]:
-    """Train up the ladder; yield each chunk's losses, and how many steps were handed out.
-
-    One chunk flies while the one before it is read and shown, so that the device never waits.
-    """
-    runner, stream = task.runner(chain), task.stream()
-    carry = runner.initial()
-    longest = min(_LONGEST_CHUNK, runner.max_chunk)
-    size = min(max(_FIRST_CHUNK, runner.usual_chunk), longest)
-    flying: _Flight | None = None
-    handed_out, looked = 0, 0.0
-    while flying is not None or handed_out < len(ladder):
-        landing, flying = flying, None
-        if (steps := min(size, len(ladder) - handed_out)) > 0:
-            rows = chain.rows(handed_out, steps)
-            rows[:, column] = ladder[handed_out : handed_out + steps]
-            chunk = stream.take(steps, len(ladder) - handed_out - steps)
-            launched, traces = time.perf_counter(), runner.traces
-            carry, out = runner.run(carry, handed_out, rows, chunk)
-            flying = _Flight(out, steps, launched, compiled=runner.traces != traces)
-            handed_out += steps
-        if landing is not None:
-            losses = landing.out.read()[:, 0].astype(np.float64).tolist()
-            # It could not begin before the one ahead of it was done; what the watcher did
-            # meanwhile is not its time.
-            seconds = time.perf_counter() - max(landing.launched, looked)
-            if not landing.compiled:
-                size = int(np.clip(landing.steps * _CHUNK_SECONDS / seconds, 1, longest))
-                runner.usual_chunk = max(runner.usual_chunk, size)
-            yield losses, handed_out
-            looked = time.perf_counter()
+    _checks.choice("loss", loss, ("train", "valid"))
+    if loss == "valid" and not task.validates:
+        raise ValueError('loss must be "train" for a task without validation data, got "valid"')
+    names = task.evaluator.names if loss == "valid" else ("loss", *task.metrics)
+    _checks.choice("metric", metric, names)
+    return Watched(metric, in_validation=loss == "valid")
 
 
-def _live_column(chain: Chain, address: str | None) -> tuple[Hyperparameter, int]:
-    """Return the climbing hyperparameter and its place in the chain's rows."""
-    addresses = chain.addresses()
-    if address is None:
-        address = chain.rate or "learning_rate"
-    try:
-        full = chain.resolve(address)
-        return chain.hyperparameter(full), addresses.index(full)
-    except ValueError as error:
-        raise ValueError(
-            f"chain must have a live {address} for the range test to raise, "
-            f"got {', '.join(addresses) or 'no live hyperparameter'}: {error}"
-        ) from error
+def _follow(
+    begin: Start,
+    way: Climb,
+    curve: GrowingCurve,
+    watched: Watched,
+    on_progress: Callable[[Progress], object] | None,
+    cancel: CancelFlag | None,
+) -> tuple[Stopped, float]:
+    """Climb as far as the curve and the person let; return why it ended, and what it cost."""
+    from lrwidget.finding._lockstep import climbing
+
+    rates = way.ladders[0].values
+    rows = way.rows(begin.addresses, begin.rows)
+    spent = 0.0
+    landings = climbing(begin, way, rows, seeds=curve.seeds, watched=watched)
+    with contextlib.closing(landings):  # its streams have threads of their own
+        for losses, spent in landings:
+            verdict = next((stop for loss in losses.T if (stop := curve.append(loss))), None)
+            if on_progress is not None:
+                on_progress(
+                    Progress(
+                        rates[: len(curve)].copy(),
+                        curve.losses,
+                        curve.smoothed,
+                        curve.by_seed,
+                        curve.band,
+                    )
+                )
+            if verdict is not None:
+                return verdict, spent
+            if cancel is not None and cancel.is_set() and len(curve) < way.rungs:
+                return "cancelled", spent
+    return "end", spent
+
+
+def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -> LRSweep:
+    count, steps = len(curve), way.rungs
+    first = way.ladders[0]
+    rates = first.values[:count]
+    # A NaN is not kept, so the rung at which it came is the next one.
+    last = {"nan": count, "diverged": count - 1}.get(stopped)
+    suggestions, silent = suggest(rates, curve.smoothed, steps, of_rates=first.is_rate)
+    by_ladder = {first.name: MappingProxyType(suggestions)}
+    for other in way.ladders[1:]:
+        said, _ = suggest(other.values[:count], curve.smoothed, steps, of_rates=other.is_rate)
+        by_ladder[other.name] = MappingProxyType({n: said[n] for n in suggestions if n in said})
+    return LRSweep(
+        learning_rates=_read_only(rates.copy()),
+        losses=_read_only(curve.losses),
+        smoothed=_read_only(curve.smoothed),
+        by_seed=_read_only(curve.by_seed),
+        band=None if curve.band is None else _read_only(curve.band),
+        suggestions=by_ladder[first.name],
+        silent=MappingProxyType(silent),
+        suggestions_by_seed=_by_seed(way, curve),
+        suggestions_by_ladder=MappingProxyType(by_ladder),
+        stopped=stopped,
+        diverged_at=None if last is None else float(first.values[last]),
+        lost_seed=curve.culprit,
+        low=float(first.values[0]),
+        high=float(first.values[-1]),
+        steps=steps,
+        ladders=MappingProxyType(
+            {each.name: _read_only(each.values[:count].copy()) for each in way.ladders}
+        ),
+        **told,
+    )
+
+
+def _by_seed(way: Climb, curve: GrowingCurve) -> Mapping[str, FloatArray]:
+    first, count = way.ladders[0], len(curve)
+    said = [
+        suggest(first.values[:count], smoothed, way.rungs, of_rates=first.is_rate)[0]
+        for smoothed in curve.smoothed_by_seed
+    ]
+    return MappingProxyType(
+        {name: _read_only(np.array([each.get(name, np.nan) for each in said])) for name in rules}
+    )
 
 
 def _read_only(array: FloatArray) -> FloatArray:

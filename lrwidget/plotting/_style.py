@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
+from lrwidget._numbers import rate as rate  # noqa: PLC0414  (the pictures' one place for it)
+from lrwidget._numbers import short_rate as short_rate  # noqa: PLC0414
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -47,19 +50,6 @@ def log_axis(ax: Axes) -> None:
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
-
-
-def rate(value: float) -> str:
-    """Write a learning rate: ``0.05``, ``3.2e-3``, ``0``."""
-    if value == 0.0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-
-
-def short_rate(value: float) -> str:
-    """Write a learning rate in two digits, for a label."""
-    return rate(float(f"{value:.2g}"))
 
 
 def own_axes(ax: Axes | None) -> Axes:

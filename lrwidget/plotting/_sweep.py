@@ -51,21 +51,25 @@ def plot_sweep(sweep: LRSweep, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Loss over learning rate (log axis): raw losses as points, smoothed as a line, each
-        suggestion as a labelled mark on it, the place of divergence as a dashed line. The loss
-        axis shows the part before the blow-up.
+        Loss over learning rate (a log axis, unless the ladder is linear): raw losses as points,
+        smoothed as a line, the seeds' smoothed losses as a band around it, each suggestion of a
+        rule that is shown by default as a labelled mark, with a bar from the lowest to the highest
+        of the seeds; the place of divergence as a dashed line. The loss axis shows the part before
+        the blow-up. Where several things climbed the first is drawn, and the others are named.
     """
     ax = own_axes(ax)
     rates, losses, smoothed = sweep.learning_rates, sweep.losses, sweep.smoothed
-    ax.set_xscale("log")
+    ax.set_xscale("linear" if sweep.ladder == "linear" else "log")
     ax.set_xlim(sweep.low, sweep.high)
-    dress(ax, x="Learning rate", y="Loss")
+    dress(ax, x=_across(sweep), y=_measure(sweep))
     if len(rates) == 0:
         ax.set_yticks([])
         ax.text(0.5, 0.5, "no finite loss", transform=ax.transAxes, ha="center", color=GREY)
         return ax
 
     ax.plot(rates, losses, ".", color=GREY, markersize=3, alpha=0.6)
+    if sweep.band is not None:
+        ax.fill_between(rates, *sweep.band, color=BLUE, alpha=0.2, linewidth=0)
     ax.plot(rates, smoothed, color=BLUE, linewidth=2.0)
     _show(ax, *_view(losses, smoothed))
     if sweep.diverged_at is not None:
@@ -83,6 +87,22 @@ def plot_sweep(sweep: LRSweep, ax: Axes | None = None) -> Axes:
         )
     _mark_suggestions(ax, sweep)
     return ax
+
+
+def _across(sweep: LRSweep) -> str:
+    address = sweep.address
+    title = "Learning rate" if address == "learning_rate" else address.replace("_", " ")
+    others = [
+        f"{name.replace('_', ' ')} {short_rate(rates[0])} … {short_rate(rates[-1])}"
+        for name, rates in sweep.ladders.items()
+        if name != address and len(rates)
+    ]
+    return f"{title} ({', '.join(others)})" if others else title
+
+
+def _measure(sweep: LRSweep) -> str:
+    words = sweep.metric.replace("_", " ")
+    return f"Validation {words}" if sweep.objective == "valid" else words[:1].upper() + words[1:]
 
 
 def _view(losses: FloatArray, smoothed: FloatArray) -> tuple[float, float]:
@@ -103,12 +123,16 @@ def _show(ax: Axes, floor: float, ceiling: float) -> None:
 
 
 def _mark_suggestions(ax: Axes, sweep: LRSweep) -> None:
+    shown = {name: rate for name, rate in sweep.suggestions.items() if name in _RULE_COLOURS}
     # Labels stand left of their lines, the rightmost highest, so that none lies across a line.
-    rightmost_first = sorted(sweep.suggestions.items(), key=lambda item: -item[1])
-    for row, (name, rate) in enumerate(rightmost_first):
-        colour = _RULE_COLOURS.get(name, BLUE)
-        loss = float(np.interp(np.log(rate), np.log(sweep.learning_rates), sweep.smoothed))
+    for row, (name, rate) in enumerate(sorted(shown.items(), key=lambda item: -item[1])):
+        colour = _RULE_COLOURS[name]
+        loss = _loss_at(sweep, rate)
         ax.plot([rate], [loss], "o", color=colour, markersize=6, zorder=3)
+        by_seed = sweep.suggestions_by_seed.get(name)
+        if by_seed is not None and np.isfinite(by_seed).sum() > 1:
+            ends = [float(np.nanmin(by_seed)), float(np.nanmax(by_seed))]
+            ax.plot(ends, [loss, loss], color=colour, linewidth=1.5, alpha=0.6, zorder=2)
         ax.annotate(
             f"{name} {short_rate(rate)} ",
             (rate, loss),
@@ -125,3 +149,10 @@ def _mark_suggestions(ax: Axes, sweep: LRSweep) -> None:
                 "shrinkB": 0,
             },
         )
+
+
+def _loss_at(sweep: LRSweep, rate: float) -> float:
+    rates = sweep.learning_rates
+    if sweep.ladder == "linear":
+        return float(np.interp(rate, rates, sweep.smoothed))
+    return float(np.interp(np.log(rate), np.log(rates), sweep.smoothed))

@@ -130,6 +130,8 @@ class Task:
         if valid is not None:
             self._evaluator = Evaluator(self, valid)
         self._runners: dict[Any, Runner] = {}
+        # What a finder has compiled for this task, kept for the next one; it lives as long.
+        self.compiled: dict[Any, Any] = {}
         self._sources: dict[int, Source] = {self.batch_size: self.source}
         # The finder and a trainer may ask from threads of their own.
         self._lock = threading.Lock()

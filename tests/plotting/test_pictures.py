@@ -76,6 +76,7 @@ def made_sweep(**changes):
         "learning_rates": rates,
         "losses": losses + 0.01,
         "smoothed": losses,
+        "by_seed": losses[None] + 0.01,
         "suggestions": {"valley": 1e-3, "minimum": 2e-2},
         "silent": {"steepest": "x", "slide": "y"},
         "stopped": "diverged",
@@ -121,9 +122,56 @@ class TestSweep:
         assert low < -8.2
         assert -6.7 < high < -4.0
 
+    def test_the_seeds_are_a_band_and_their_answers_a_bar(self):
+        smoothed = made_sweep().smoothed
+        sweep = made_sweep(
+            band=np.stack([smoothed - 0.1, smoothed + 0.2]),
+            suggestions_by_seed={"valley": np.array([5e-4, np.nan, 4e-3])},
+        )
+        ax = plot_sweep(sweep)
+        (band,) = ax.collections
+        edges = band.get_paths()[0].vertices[:, 1]
+        assert (edges.min(), edges.max()) == (smoothed.min() - 0.1, smoothed.max() + 0.2)
+        bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
+        assert [5e-4, 4e-3] in [list(bar) for bar in bars]
+        assert not plot_sweep(made_sweep()).collections
+
+    def test_a_linear_ladder_has_a_linear_axis(self):
+        rates = np.linspace(0.0, 0.95, 90)
+        sweep = made_sweep(
+            learning_rates=rates,
+            ladders={"momentum": rates},
+            ladder="linear",
+            low=0.0,
+            high=1.0,
+            suggestions={"valley": 0.4},
+            diverged_at=None,
+        )
+        ax = plot_sweep(sweep)
+        assert (ax.get_xscale(), ax.get_xlim()) == ("linear", (0.0, 1.0))
+        assert ax.get_xlabel() == "momentum"
+        marks = [line for line in ax.lines if line.get_marker() == "o"]
+        assert marks[0].get_ydata()[0] == pytest.approx(np.interp(0.4, rates, sweep.smoothed))
+
+    def test_what_else_climbed_and_what_was_measured_is_named(self):
+        rates = made_sweep().learning_rates
+        sweep = made_sweep(
+            ladders={"learning_rate": rates, "head": 0.1 * rates},
+            objective="valid",
+            metric="error_rate",
+        )
+        ax = plot_sweep(sweep)
+        assert ax.get_xlabel() == "Learning rate (head 1e-8 … 0.16)"
+        assert ax.get_ylabel() == "Validation error rate"
+
+    def test_rules_that_are_hidden_are_not_marked(self):
+        sweep = made_sweep(suggestions={"valley": 1e-3, "ignite": 1e-6})
+        assert not any("ignite" in text for text in texts(plot_sweep(sweep)))
+
     def test_no_finite_loss_at_all(self):
         nothing = np.array([])
         sweep = made_sweep(
+            by_seed=nothing[None],
             learning_rates=nothing,
             losses=nothing,
             smoothed=nothing,

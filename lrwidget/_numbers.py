@@ -1,0 +1,16 @@
+"""How learning rates are written for people: the same everywhere."""
+
+from __future__ import annotations
+
+
+def rate(value: float) -> str:
+    """Write a learning rate: ``0.05``, ``3.2e-3``, ``0``."""
+    if value == 0.0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def short_rate(value: float) -> str:
+    """Write a learning rate in two digits."""
+    return rate(float(f"{value:.2g}"))

@@ -1,0 +1,160 @@
+"""The designed schedule, compressed to a short horizon and run at another peak."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from lrwidget.finding._replicas import Replica, Replicas
+
+FloatArray = npt.NDArray[np.float64]
+
+# A run that ends so many times higher than it began is lost. On the way it may climb higher: the
+# best rates often throw the loss up at first (a catapult) and come down again. Only what has left
+# all bounds need not be paid to its end.
+_LOST = 4.0
+_OUT_OF_BOUNDS = 1e4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ProbeRun:
+    """One short run.
+
+    Attributes
+    ----------
+    learning_rate
+        The peak of the learning rate's schedule.
+    horizon
+        Its steps.
+    seed
+        Which order of the data and which randomness; 0 for what the run itself would have.
+    losses
+        The loss of each step's batch before its update, float64, shape (n,); n is less than
+        `horizon` where the run was lost on the way.
+    final
+        The objective after the last step; infinite where the run was lost.
+    gradient_steps
+        What it cost.
+    """
+
+    learning_rate: float
+    horizon: int
+    seed: int
+    losses: FloatArray
+    final: float
+    gradient_steps: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the run was lost."""
+        return not math.isfinite(self.final)
+
+
+class Prober:
+    """Runs a schedule at other peaks and horizons; a `Laboratory` of a `Survey`.
+
+    Parameters
+    ----------
+    replicas
+        Where the runs are made, and what they cost.
+    steps
+        The length of the schedule that is compressed.
+    column
+        Which column of the rows is the learning rate.
+    initial
+        The objective before the first step; see `Replicas.judged`.
+    seed
+        Number of the first replica.
+    on_run
+        Called after each run.
+
+    Attributes
+    ----------
+    runs
+        All of them, in order.
+    judged
+        The objective on each common batch, of each run.
+    """
+
+    def __init__(
+        self,
+        replicas: Replicas,
+        *,
+        steps: int,
+        column: int,
+        initial: FloatArray,
+        seed: int = 0,
+        on_run: Callable[[], object] | None = None,
+    ) -> None:
+        self.replicas = replicas
+        self.steps = steps
+        self.runs: list[ProbeRun] = []
+        self.judged: list[FloatArray] = []
+        self.column = column
+        self._rows = replicas.start.rows(0, steps)
+        self._seed = seed
+        self.on_run = on_run
+        level = float(initial.mean())
+        # A negative loss, or one near zero, has no level of its own to be measured by.
+        spread = float(np.ptp(initial)) if len(initial) > 1 else 0.0
+        size = max(abs(level), spread)
+        self._lost_above = level + (_LOST - 1.0) * size
+        self._stop_above = level + _OUT_OF_BOUNDS * size
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of the schedule as it was designed."""
+        return float(self._rows[:, self.column].max())
+
+    @property
+    def spent(self) -> float:
+        """Gradient steps so far."""
+        return self.replicas.spent
+
+    def price(self, horizon: int) -> float:
+        """Return what a run costs at most, in gradient steps."""
+        return self.replicas.price(horizon)
+
+    def try_rate(self, place: float, horizon: int, replica: int) -> float:
+        """Run at the peak ``10**place`` and return the objective at the end."""
+        return self.probe(10.0**place, horizon, replica).final
+
+    def probe(self, rate: float, horizon: int, replica: int = 0) -> ProbeRun:
+        """Run at a peak; see `compressed`."""
+        number = self._seed + replica
+        rows = self.compressed(rate, horizon)
+        run: Replica = self.replicas.run(rows, replica=number, limit=self._stop_above)
+        end = run.end if run.end <= self._lost_above else math.inf
+        self.judged.append(run.judged)
+        self.runs.append(
+            ProbeRun(
+                learning_rate=rate,
+                horizon=horizon,
+                seed=number,
+                losses=run.losses,
+                final=end,
+                gradient_steps=run.gradient_steps,
+            )
+        )
+        if self.on_run is not None:
+            self.on_run()
+        return self.runs[-1]
+
+    def compressed(self, rate: float, horizon: int) -> FloatArray:
+        """Return the rows of a shorter horizon, shape (horizon, addresses).
+
+        Each of the new steps has the values of the middle of the stretch that it stands for; over
+        all of the steps they are those of the schedule itself.
+        """
+        middle = (np.arange(horizon) + 0.5) * (self.steps / horizon) - 0.5
+        every = np.arange(self.steps)
+        rows = np.stack([np.interp(middle, every, column) for column in self._rows.T], axis=1)
+        peak = self.peak
+        # A rate that is 0 throughout has no shape of its own.
+        shape = rows[:, self.column] / peak if peak > 0.0 else np.ones(horizon)
+        rows[:, self.column] = rate * shape
+        return rows
