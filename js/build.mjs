@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
 // The script travels to the browser with every widget, so its size is a promise to the user.
-const LIMIT_BYTES = 185_000;
+const LIMIT_BYTES = 205_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const { version, license } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));

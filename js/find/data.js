@@ -41,8 +41,10 @@ export function createSweepData(model, client, signal) {
   }
 
   function onState() {
-    const running = model.get("_find")?.state === "running";
-    if (running && !wasRunning) {
+    const { state, phase } = model.get("_find") ?? {};
+    const running = state === "running";
+    // A short sweep may be over before it is heard of: then its points are here or on their way.
+    if (running && !wasRunning && phase === "sweep") {
       table.replace({});
       seq = null;
       tell();

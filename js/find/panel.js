@@ -1,23 +1,24 @@
 /**
- * The Find panel: a range test, its curve as it comes, and what the rules read off it.
+ * The Find panel: a range test, what the rules read off it, short real runs, and an advice.
  */
 
 import { button, createNote, setDisabled } from "../shared/controls.js";
 import { createCrosshair } from "../shared/crosshair.js";
-import { h, setText } from "../shared/dom.js";
-import { formatLoss, formatRate, formatSteps } from "../shared/format.js";
-import { createPlot } from "../shared/plot.js";
-import { nearest } from "../shared/series.js";
+import { h } from "../shared/dom.js";
+import { formatRate } from "../shared/format.js";
 import { BUSY_TEXT } from "../shared/status.js";
 import { readFind, readTrain } from "../shared/traits.js";
-import { paintMarks, ruleStyle } from "./marks.js";
-import { sweepRange } from "./range.js";
-import { createSettings } from "./settings.js";
-import { createSuggestions } from "./suggestions.js";
+import { createAdvice } from "./advice.js";
+import { createProbeViews } from "./probe_views.js";
+import { NO_PROBES, readProbes } from "./probes.js";
+import { rateRange } from "./range.js";
+import { chosenSettings, createSettings } from "./settings.js";
+import { afterHiding, createSuggestions, isHidden } from "./suggestions.js";
+import { createSweepPlot } from "./sweep_plot.js";
+import { canCheckHere, failureOf, isBarren, noteOf, spokenOutcome } from "./words.js";
 
 /** @typedef {import("../frame/view.js").Context} Context */
-
-const PLOT_HEIGHT = 280;
+/** @typedef {import("../shared/traits.js").RuleDeclaration} RuleDeclaration */
 
 /**
  * @param {Context} context
@@ -26,16 +27,19 @@ const PLOT_HEIGHT = 280;
 export function createFindPanel(context) {
   const { client, catalogue, store, sweep, theme, announce, use, on, signal } = context;
 
-  /** @type {import("../shared/traits.js").RuleDeclaration[]} */
+  /** @type {RuleDeclaration[]} */
   const rules = catalogue.rules ?? [];
-  const hidden = () => /** @type {string[]} */ (store.get().hiddenRules ?? []);
+  /** @param {RuleDeclaration} rule */
+  const hidden = (rule) => isHidden(rule, store.get());
   let find = readFind(use("_find"));
+  let probes = readProbes(use("_probes"));
   let wasRunning = find.state === "running";
   /** What the person asked for last and has no answer yet. @type {string | null} */
   let pending = null;
+  let failed = false;
 
   const settings = createSettings({
-    settings: store.get().findSettings ?? find.settings,
+    settings: chosenSettings(find.settings, store.get().findSettings),
     onChange: (findSettings) => store.set({ findSettings }),
     signal,
   });
@@ -43,47 +47,34 @@ export function createFindPanel(context) {
     label: "Find",
     kind: "primary",
     hook: "find-start",
-    title: "Run the range test",
+    title: "Run the range test, then short real runs",
     signal,
-    onClick: startSweep,
+    onClick: () => begin("start"),
   });
-  const stop = button({ label: "Stop", hook: "find-stop", signal, onClick: stopSweep });
+  const stop = button({
+    label: "Stop",
+    hook: "find-stop",
+    title: "What has come until then is kept",
+    signal,
+    onClick: () => send("find.stop", {}, "stopping…"),
+  });
+  const again = button({
+    label: "Check again from here",
+    hook: "find-again-here",
+    title: "The run pauses, a copy of it is searched from this step, and the run goes on",
+    signal,
+    onClick: () => begin("here"),
+  });
   const note = createNote();
-  let failed = false;
-  const readout = h("span", { class: "lrw-under-pointer", "aria-hidden": "true" });
-  const plot = createPlot({
-    name: "Loss against learning rate",
-    hook: "find-plot",
-    height: PLOT_HEIGHT,
-    xKind: "rates",
-    xTitle: "learning rate (log)",
-    formatY: (value) => formatLoss(value).replace(/\.?0+$/, ""),
-    series: [
-      { color: "series-1", alpha: 0.45, points: true },
-      { color: "series-1", width: 2 },
-    ],
-    theme,
-    signal,
-    paint: (painter) =>
-      paintMarks(
-        painter,
-        rules
-          .map((rule, index) => ({
-            title: rule.title,
-            rate: find.suggestions[rule.name],
-            style: ruleStyle(index),
-            name: rule.name,
-          }))
-          .filter((mark) => mark.rate !== undefined && !hidden().includes(mark.name)),
-        sweep.table.column("learning_rate"),
-        sweep.table.column("smoothed"),
-        find.diverged_at,
-      ),
-  });
   const cross = createCrosshair(signal);
-  cross.onMove(showReadout);
-  /** The range of rates shown. @type {[number, number]} */
-  let shown = [find.settings.low, find.settings.high];
+  const sweepPlot = createSweepPlot({ sweep, rules, hidden, cross, theme, signal });
+  const probeViews = createProbeViews({
+    cross,
+    theme,
+    onPick: (rate) => takeRate(rate, "a short run"),
+    signal,
+  });
+  const advice = createAdvice({ onUse: (rate) => takeRate(rate, "the advice"), signal });
   const empty = h(
     "div",
     { class: "lrw-empty" },
@@ -97,39 +88,31 @@ export function createFindPanel(context) {
     rules,
     hidden,
     signal,
-    onHide(name, hide) {
-      const others = hidden().filter((each) => each !== name);
-      store.set({ hiddenRules: hide ? [...others, name] : others });
-    },
-    onUse: takeRate,
+    onHide: (rule, hide) => store.set(afterHiding(rule, hide, store.get())),
+    onUse: (rate, rule) => takeRate(rate, rule.title),
   });
 
-  const head = h(
-    "div",
-    { class: "lrw-plot-head" },
-    h("span", { class: "lrw-plot-title" }, "loss"),
-    h(
-      "span",
-      { class: "lrw-keys" },
-      h("span", { class: "lrw-key lrw-key-points" }, "each step"),
-      h("span", { class: "lrw-key" }, "smoothed"),
-    ),
-  );
   const bar = h("div", { class: "lrw-row lrw-find-bar" });
+  const side = h("div", { class: "lrw-find-side" }, advice.element, probeViews.fan);
   const element = h(
     "div",
     { class: "lrw-find" },
     bar,
     settings.fields,
     note.element,
-    head,
     h(
       "div",
-      { class: "lrw-plot-box" },
-      cross.over(h("div", { class: "lrw-plot-box" }, plot.element, readout)),
-      empty,
+      { class: "lrw-find-body" },
+      h(
+        "div",
+        { class: "lrw-find-plots" },
+        sweepPlot.head,
+        h("div", { class: "lrw-plot-box" }, sweepPlot.element, empty),
+        probeViews.element,
+      ),
+      side,
+      suggestions.element,
     ),
-    suggestions.element,
   );
 
   /** @param {string} text */
@@ -143,18 +126,23 @@ export function createFindPanel(context) {
    * @param {string} kind
    * @param {object} fields
    * @param {string} waiting
+   * @returns {Promise<boolean>} whether it was done; if not, the reason is shown
    */
   async function send(kind, fields, waiting) {
     failed = false;
     pending = waiting;
     update();
     try {
-      return await client.request(kind, fields, {
+      await client.request(kind, fields, {
         onBusy: () => {
           pending = BUSY_TEXT;
           update();
         },
       });
+      return true;
+    } catch (reason) {
+      showError(reason instanceof Error ? reason.message : String(reason));
+      return false;
     } finally {
       pending = null;
       if (!signal.aborted) {
@@ -163,62 +151,53 @@ export function createFindPanel(context) {
     }
   }
 
-  async function startSweep() {
+  /** @param {"start" | "here"} from */
+  async function begin(from) {
     const chosen = settings.read();
-    if (chosen === null) {
-      return;
-    }
-    try {
-      await send("find.start", chosen, "starting…");
-    } catch (reason) {
-      showError(messageOf(reason));
+    if (chosen !== null) {
+      await send("find.start", { ...chosen, from }, "starting…");
     }
   }
 
-  async function stopSweep() {
-    try {
-      await send("find.stop", {}, "stopping…");
-    } catch (reason) {
-      showError(messageOf(reason));
+  /** Why no rate can be taken just now. */
+  function whyNotTaken() {
+    if (pending !== null) {
+      return "Waiting for the kernel";
     }
+    if (client.state().gone) {
+      return "The kernel is gone";
+    }
+    if (find.settings.from === "here") {
+      if (find.state === "running") {
+        return "The search in the middle of the run goes on";
+      }
+      if (!canCheckHere(readTrain(use("_train")))) {
+        return "The run that this was found for does not go on";
+      }
+    }
+    return null;
   }
 
   /**
    * @param {number} rate
-   * @param {import("../shared/traits.js").RuleDeclaration} rule
+   * @param {string} source Where it is from, in words.
    */
-  async function takeRate(rate, rule) {
-    try {
-      await send("find.use", { learning_rate: rate }, "rescaling the schedule…");
-      context.show("design");
-      announce(`The schedule now peaks at ${formatRate(rate)}, from ${rule.title}.`);
-    } catch (reason) {
-      showError(messageOf(reason));
+  async function takeRate(rate, source) {
+    const why = whyNotTaken();
+    if (why !== null) {
+      announce(why);
+      return;
     }
-  }
-
-  function placeButtons() {
-    const running = find.state === "running";
-    const focused = element.contains(activeElement(element)) ? activeElement(element) : null;
-    const blank = isBlank();
-    empty.hidden = !blank;
-    head.hidden = blank;
-    suggestions.element.hidden = blank;
-    const home = blank ? empty : bar;
-    if (start.parentNode !== home) {
-      home.append(start);
-    }
-    if (settings.toggle.parentNode !== bar) {
-      bar.append(stop, settings.toggle);
-    }
-    if (!blank && bar.firstChild !== start) {
-      bar.prepend(start);
-    }
-    start.hidden = running;
-    stop.hidden = !running;
-    // The button under the keyboard's focus may just have gone: its counterpart takes over.
-    if (focused === start || focused === stop) {
-      (running ? stop : start).focus();
+    const here = find.settings.from === "here";
+    const fields = here ? { learning_rate: rate, from: "here" } : { learning_rate: rate };
+    const waiting = here ? "scaling the rest of the run…" : "rescaling the schedule…";
+    if (await send("find.use", fields, waiting)) {
+      context.show(here ? "train" : "design");
+      announce(
+        here
+          ? `What is left of the run's curve was scaled to ${formatRate(rate)}, from ${source}.`
+          : `The schedule now peaks at ${formatRate(rate)}, from ${source}.`,
+      );
     }
   }
 
@@ -226,68 +205,80 @@ export function createFindPanel(context) {
     return find.state === "idle" && sweep.table.length === 0 && find.error === null;
   }
 
+  /** @param {ReturnType<typeof readTrain>} train */
+  function placeButtons(train) {
+    const running = find.state === "running";
+    const focused = element.contains(activeElement(element)) ? activeElement(element) : null;
+    const blank = isBlank();
+    empty.hidden = !blank;
+    sweepPlot.head.hidden = blank;
+    suggestions.element.hidden = blank;
+    const probed = !blank && find.advice !== null;
+    // A refusal before the first short run stands right under the sweep.
+    const bare = isBarren(find) && probes.runs.length === 0;
+    probeViews.element.hidden = !probed || bare;
+    probeViews.fan.hidden = bare;
+    side.hidden = !probed;
+    element.classList.toggle("lrw-find-probed", probed);
+    const home = blank ? empty : bar;
+    if (start.parentNode !== home) {
+      home.append(start);
+    }
+    if (settings.toggle.parentNode !== bar) {
+      bar.append(stop, settings.toggle, again);
+    }
+    if (!blank && bar.firstChild !== start) {
+      bar.prepend(start);
+    }
+    start.hidden = running;
+    stop.hidden = !running;
+    // It stays while it works: what stands behind it in a narrow bar must not move.
+    again.hidden = !canCheckHere(train) && !(running && find.settings.from === "here");
+    // The button under the keyboard's focus may just have gone: its counterpart takes over.
+    if (focused === start || focused === stop || (focused === again && again.hidden)) {
+      (running ? stop : start).focus();
+    }
+  }
+
   function update() {
     const train = readTrain(use("_train"));
     const gone = client.state().gone;
-    placeButtons();
+    placeButtons(train);
     const training = ["running", "compiling"].includes(train.state);
+    const waits = gone ? "The kernel is gone" : "Waiting for the kernel";
     setDisabled(
       start,
       pending !== null || gone || training,
-      gone
-        ? "The kernel is gone"
-        : training
-          ? "Pause or stop the training run first"
-          : "Waiting for the kernel",
+      training && !gone ? "Pause or stop the training run first" : waits,
     );
-    setDisabled(stop, pending !== null || gone, "Waiting for the kernel");
+    setDisabled(stop, pending !== null || gone, waits);
+    const running = find.state === "running";
+    setDisabled(
+      again,
+      pending !== null || gone || running,
+      running && !gone ? "A search is running" : waits,
+    );
     if (!failed) {
-      note.say(pending ?? noteOf(find, train.state));
+      const come = { points: sweep.table.length, runs: probes.runs.length };
+      note.say(pending ?? noteOf(find, train.state, come));
     }
-    suggestions.update(find);
+    settings.allowValidation(find.validation);
+    const why = whyNotTaken();
+    suggestions.update(find, why);
+    advice.update(find, why);
+    probeViews.allow(find, why);
   }
 
-  function drawCurve() {
-    const rates = sweep.table.column("learning_rate");
-    const losses = sweep.table.column("loss");
-    const smoothed = sweep.table.column("smoothed");
-    const { low, high } = find.state === "idle" ? settings.value() : find.settings;
-    shown = [Math.min(low, rates[0] ?? low), Math.max(high, rates[rates.length - 1] ?? high)];
-    plot.setData({
-      columns: [rates, losses, smoothed],
-      x: shown,
-      y: sweepRange(losses, smoothed),
-    });
-    placeButtons();
-    describe();
-  }
-
-  function describe() {
-    const n = sweep.table.length;
-    if (n === 0) {
-      plot.describe("no points yet");
-      return;
+  function draw() {
+    const asked = find.state === "idle" ? settings.value() : find.settings;
+    // Those of the search before are gone as soon as another begins.
+    const shown = find.state === "running" && find.phase === "sweep" ? NO_PROBES : probes;
+    const range = rateRange(asked, sweep.table.column("learning_rate"), shown.runs);
+    sweepPlot.update(find, range);
+    if (find.advice !== null) {
+      probeViews.update(shown, find, range);
+      probeViews.allow(find, whyNotTaken());
     }
-    const marks = rules
-      .filter((rule) => find.suggestions[rule.name] !== undefined)
-      .map((rule) => `${rule.title} ${formatRate(find.suggestions[rule.name])}`);
-    const diverged =
-      find.diverged_at === null ? "" : `; diverged at ${formatRate(find.diverged_at)}`;
-    plot.describe(
-      `${n} points${diverged}${marks.length > 0 ? `; suggestions: ${marks.join(", ")}` : ""}`,
-    );
-  }
-
-  /** @param {number | null} share */
-  function showReadout(share) {
-    const rates = sweep.table.column("learning_rate");
-    const index = share === null ? -1 : nearest(rates, shown[0] * (shown[1] / shown[0]) ** share);
-    setText(
-      readout,
-      index < 0
-        ? ""
-        : `${formatRate(rates[index])}: loss ${formatLoss(sweep.table.column("loss")[index])}, smoothed ${formatLoss(sweep.table.column("smoothed")[index])}`,
-    );
   }
 
   function onFind() {
@@ -295,41 +286,39 @@ export function createFindPanel(context) {
     const running = find.state === "running";
     if (running !== wasRunning) {
       failed = false;
-      announce(running ? "The range test runs." : outcomeOf(find));
+      announce(running ? "The range test runs." : spokenOutcome(find));
     }
     wasRunning = running;
     if (find.error !== null) {
       failed = true;
       note.fail(failureOf(find.error));
     }
+    refresh();
+  }
+
+  function refresh() {
     update();
-    drawCurve();
+    draw();
   }
 
   on("_find", onFind);
+  on("_probes", () => {
+    probes = readProbes(use("_probes"));
+    refresh();
+  });
   on("_train", update);
   client.onState(update, signal);
-  sweep.subscribe(drawCurve, signal);
+  sweep.subscribe(refresh, signal);
   store.subscribe(({ findSettings }, previous) => {
     if (findSettings && findSettings !== previous.findSettings) {
-      settings.set(findSettings);
+      settings.set(chosenSettings(find.settings, findSettings));
     }
     update();
-    plot.redraw();
+    sweepPlot.redraw();
   }, signal);
   onFind();
 
   return { element };
-}
-
-/** @param {unknown} reason */
-function messageOf(reason) {
-  return reason instanceof Error ? reason.message : String(reason);
-}
-
-/** @param {string} error */
-function failureOf(error) {
-  return `The range test failed: ${error}`;
 }
 
 /**
@@ -339,33 +328,4 @@ function failureOf(error) {
 function activeElement(node) {
   const root = node.getRootNode();
   return root instanceof ShadowRoot || root instanceof Document ? root.activeElement : null;
-}
-
-/**
- * @param {import("../shared/traits.js").FindState} find
- * @param {string} training
- */
-function noteOf(find, training) {
-  if (find.state === "running") {
-    const { steps } = find.settings;
-    return `step ${formatSteps(Math.round(find.progress * steps))} of ${formatSteps(steps)}`;
-  }
-  if (["running", "compiling"].includes(training)) {
-    return "A run is training: pause or stop it to run a range test.";
-  }
-  return find.state === "idle" ? "" : outcomeOf(find);
-}
-
-/** @param {import("../shared/traits.js").FindState} find */
-function outcomeOf(find) {
-  if (find.state === "failed") {
-    return find.error === null ? "The range test failed." : failureOf(find.error);
-  }
-  if (find.state === "stopped") {
-    return "Stopped before the end.";
-  }
-  if (find.diverged_at !== null) {
-    return `Ended at ${formatRate(find.diverged_at)}, where the loss diverged.`;
-  }
-  return "The range test reached its highest rate.";
 }

@@ -1,5 +1,5 @@
 /**
- * Which losses of a range test to show.
+ * Which losses and which rates of a range test to show.
  */
 
 import { paddedRange } from "../shared/scale.js";
@@ -14,7 +14,7 @@ const ascending = (a, b) => a - b;
  * @param {number[]} sorted rising, not empty
  * @param {number} share 0 to 1
  */
-function quantile(sorted, share) {
+export function quantile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
@@ -56,4 +56,31 @@ export function sweepRange(raw, smoothed) {
   const low = noise.length > 0 ? Math.min(bottom, quantile(noise, 0.02)) : bottom;
   const high = noise.length > 0 ? Math.max(top, quantile(noise, 0.97)) : top;
   return paddedRange(low, high + 0.25 * (top - bottom), false);
+}
+
+/**
+ * The rates that the plots share: those that were asked for, and every one that was tried.
+ *
+ * @param {{low: number, high: number}} asked
+ * @param {ArrayLike<number>} ladder rising
+ * @param {{rate: number}[]} probes
+ * @returns {[number, number]}
+ */
+export function rateRange({ low, high }, ladder, probes) {
+  const tried = probes.map(({ rate }) => rate).filter((rate) => rate > 0);
+  return [
+    Math.min(low, ladder[0] ?? low, ...tried),
+    Math.max(high, ladder[ladder.length - 1] ?? high, ...tried),
+  ];
+}
+
+/**
+ * Where a rate stands on a logarithmic axis.
+ *
+ * @param {number} rate
+ * @param {[number, number]} range
+ * @returns {number} 0 at the left end, 1 at the right end
+ */
+export function axisShare(rate, [low, high]) {
+  return Math.log(rate / low) / Math.log(high / low);
 }

@@ -1,37 +1,65 @@
 /**
- * The range test's settings: one line, closed by default, that opens to its fields.
+ * What is searched and how: one line, closed by default, that opens to its fields.
  */
 
-import { disclosure, numberField, uniqueId } from "../shared/controls.js";
+import { disclosure, numberField, segmentedControl, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
 
-/** @typedef {{low: number, high: number, steps: number}} Settings */
+/** @typedef {Omit<import("../shared/traits.js").FindSettings, "from" | "ladder">} Settings */
+/** @typedef {"low" | "high" | "steps" | "seeds"} NumberName */
 
-// As Python's find_lr: a ladder needs some rungs before any rule can read it.
-const FEWEST_STEPS = 10;
-const MOST_STEPS = 10_000;
+/** As Python has it: a ladder needs some rungs before any rule can read it. */
+const COUNTS = { steps: [10, 10_000], seeds: [1, 16] };
+
+/** What the budget of the advice is called in the closed line. */
+const BUDGETS = { quick: "quick", thorough: "thorough", none: "no advice" };
+
+/**
+ * @param {import("../shared/traits.js").FindSettings} offered What Python offers.
+ * @param {Partial<Settings>} [saved] What the person set before.
+ * @returns {Settings}
+ */
+export function chosenSettings(offered, saved) {
+  const { low, high, steps, seeds, loss, budget } = { ...offered, ...saved };
+  return { low, high, steps, seeds, loss, budget };
+}
 
 /**
  * The rule that settings break, by field.
  *
- * @param {Settings} settings
- * @returns {{field: keyof Settings, text: string} | null}
+ * @param {Pick<Settings, NumberName>} settings
+ * @returns {{field: NumberName, text: string} | null}
  */
-export function settingsError({ low, high, steps }) {
+export function settingsError({ low, high, ...counts }) {
   if (!(low > 0)) {
     return { field: "low", text: "the lowest rate must be > 0" };
   }
   if (!(high > low)) {
     return { field: "high", text: `the highest rate must be > ${formatRate(low)}` };
   }
-  if (!(Number.isInteger(steps) && steps >= FEWEST_STEPS && steps <= MOST_STEPS)) {
-    return {
-      field: "steps",
-      text: `steps must be a whole number from ${FEWEST_STEPS} to ${formatSteps(MOST_STEPS)}`,
-    };
+  for (const field of /** @type {("steps" | "seeds")[]} */ (Object.keys(COUNTS))) {
+    const [fewest, most] = COUNTS[field];
+    const count = counts[field];
+    if (!(Number.isInteger(count) && count >= fewest && count <= most)) {
+      const range = `${fewest} to ${formatSteps(most)}`;
+      return { field, text: `${field} must be a whole number from ${range}` };
+    }
   }
   return null;
+}
+
+/**
+ * @param {Settings} settings
+ * @returns {string} "1e-7 → 10, 100 steps, 3 seeds, quick"
+ */
+export function settingsText({ low, high, steps, seeds, loss, budget }) {
+  const range = `${formatRate(low)} → ${formatRate(high)}`;
+  const parts = [range, `${formatSteps(steps)} steps`, seeds === 1 ? "1 seed" : `${seeds} seeds`];
+  if (loss === "valid") {
+    parts.push("validation loss");
+  }
+  return [...parts, BUDGETS[budget] ?? budget].join(", ");
 }
 
 /**
@@ -40,26 +68,36 @@ export function settingsError({ low, high, steps }) {
  * @param {(settings: Settings) => void} options.onChange
  * @param {AbortSignal} options.signal
  * @returns {{toggle: HTMLElement, fields: HTMLElement, value: () => Settings,
- *   read: () => Settings | null, set: (settings: Settings) => void}} `value` is what was last
- *   right; `read` also looks at what is being typed, and where something is wrong there it says
- *   so and gives null.
+ *   read: () => Settings | null, set: (settings: Settings) => void,
+ *   allowValidation: (allowed: boolean) => void}} `value` is what was last right; `read` also
+ *   looks at what is being typed, and where something is wrong there it says so and gives null.
  */
 export function createSettings({ settings, onChange, signal }) {
   let current = settings;
+  let validation = true;
   const id = uniqueId();
 
+  /** @param {Partial<Settings>} change */
+  function choose(change) {
+    current = { ...current, ...change };
+    show();
+    onChange(current);
+  }
+
   /**
-   * @param {keyof Settings} name
+   * @param {NumberName} name
    * @param {string} label
    * @param {(value: number) => string} format
+   * @param {string} [title]
    */
-  const field = (name, label, format) =>
+  const field = (name, label, format, title) =>
     numberField({
       label,
       value: current[name],
       parse: (text) => parseNumber(text),
       format,
       signal,
+      title,
       hook: `field-${name}`,
       onCommit: (value) => {
         const next = { ...current, [name]: value };
@@ -67,31 +105,71 @@ export function createSettings({ settings, onChange, signal }) {
         if (wrong?.field === name) {
           return wrong.text;
         }
-        current = next;
-        show();
-        if (!wrong) {
-          for (const each of Object.values(fields)) {
-            each.setError(null);
-          }
-          onChange(current);
+        if (wrong) {
+          // Another field is wrong as well, and says so.
+          current = next;
+          show();
+          return;
         }
+        for (const each of Object.values(fields)) {
+          each.setError(null);
+        }
+        choose(next);
       },
     });
   const fields = {
     low: field("low", "lowest rate", formatRate),
     high: field("high", "highest rate", formatRate),
     steps: field("steps", "steps", formatSteps),
+    seeds: field("seeds", "seeds", formatSteps, "Sweeps with other batches and randomness each"),
   };
+  for (const each of [fields.steps, fields.seeds]) {
+    each.input.classList.add("lrw-input-short");
+  }
+  const budget = segmentedControl({
+    label: "advice",
+    showLabel: true,
+    choices: [
+      { value: "quick", label: "quick", title: "Short real runs, for at most 400 gradient steps" },
+      { value: "thorough", label: "thorough", title: "For at most 3 000 gradient steps" },
+      { value: "none", label: "none", title: "The range test only" },
+    ],
+    value: current.budget,
+    hook: "find-budget",
+    signal,
+    onChange: (value) => choose({ budget: /** @type {Settings["budget"]} */ (value) }),
+  });
+  const loss = segmentedControl({
+    label: "loss",
+    showLabel: true,
+    choices: [
+      { value: "train", label: "training" },
+      { value: "valid", label: "validation" },
+    ],
+    value: current.loss,
+    hook: "find-loss",
+    signal,
+    onChange: (value) => choose({ loss: /** @type {Settings["loss"]} */ (value) }),
+  });
   const panel = h(
     "div",
-    { class: "lrw-row lrw-find-fields", id, hidden: true },
+    {
+      class: "lrw-row lrw-find-fields",
+      id,
+      role: "group",
+      "aria-label": "Settings of the search",
+      hidden: true,
+    },
     ...Object.values(fields).map((each) => each.element),
+    budget.element,
+    loss.element,
   );
   const text = h("span");
   const toggle = disclosure(
     {
       id,
-      title: "Range and number of steps",
+      hook: "find-settings",
+      title: "Range, steps, seeds, budget of the advice, and which loss",
       signal,
       onClick: () => open(panel.hasAttribute("hidden")),
     },
@@ -104,28 +182,34 @@ export function createSettings({ settings, onChange, signal }) {
     setAttribute(toggle, "aria-expanded", String(on));
   }
 
+  /** @returns {Settings} */
+  const value = () => ({ ...current, loss: validation ? current.loss : "train" });
+
   function show() {
-    setText(
-      text,
-      `${formatRate(current.low)} → ${formatRate(current.high)}, ${formatSteps(current.steps)} steps`,
-    );
+    setText(text, settingsText(value()));
+    budget.set(current.budget);
+    loss.set(value().loss);
+    loss.element.hidden = !validation;
   }
 
   show();
   return {
     toggle,
     fields: panel,
-    value: () => current,
+    value,
     read() {
       const low = fields.low.read();
       const high = fields.high.read();
       const steps = fields.steps.read();
-      const typed = low === null || high === null || steps === null ? null : { low, high, steps };
-      const wrong = typed && settingsError(typed);
+      const seeds = fields.seeds.read();
+      if (low === null || high === null || steps === null || seeds === null) {
+        open(true);
+        return null;
+      }
+      const typed = { ...value(), low, high, steps, seeds };
+      const wrong = settingsError(typed);
       if (wrong) {
         fields[wrong.field].setError(wrong.text);
-      }
-      if (typed === null || wrong) {
         open(true);
         return null;
       }
@@ -133,9 +217,13 @@ export function createSettings({ settings, onChange, signal }) {
     },
     set(next) {
       current = next;
-      fields.low.set(next.low);
-      fields.high.set(next.high);
-      fields.steps.set(next.steps);
+      for (const name of /** @type {NumberName[]} */ (Object.keys(fields))) {
+        fields[name].set(next[name]);
+      }
+      show();
+    },
+    allowValidation(allowed) {
+      validation = allowed;
       show();
     },
   };

@@ -6,6 +6,8 @@ import { button } from "../shared/controls.js";
 import { h, setAttribute, setText, svg } from "../shared/dom.js";
 import { formatRate, formatSteps } from "../shared/format.js";
 import { ruleStyle } from "./marks.js";
+import { offer } from "./picking.js";
+import { costOf, effectOf, formatShort } from "./words.js";
 
 /** @typedef {import("../shared/traits.js").FindState} FindState */
 /** @typedef {import("../shared/traits.js").RuleDeclaration} RuleDeclaration */
@@ -32,13 +34,42 @@ export function disagreement(rates) {
 }
 
 /**
+ * Whether the plot leaves a rule out: the person hid it, or never asked for one of those that are
+ * not shown by themselves.
+ *
+ * @param {RuleDeclaration} rule
+ * @param {Record<string, any>} view The kept state: `hiddenRules` and `shownRules` are names.
+ * @returns {boolean}
+ */
+export function isHidden({ name, shown }, { hiddenRules = [], shownRules = [] }) {
+  return hiddenRules.includes(name) || (shown === false && !shownRules.includes(name));
+}
+
+/**
+ * The state to keep when a rule is hidden or shown.
+ *
+ * @param {RuleDeclaration} rule
+ * @param {boolean} hide
+ * @param {Record<string, any>} view
+ * @returns {{hiddenRules: string[], shownRules: string[]}}
+ */
+export function afterHiding({ name }, hide, { hiddenRules = [], shownRules = [] }) {
+  const others = (/** @type {string[]} */ names) => names.filter((each) => each !== name);
+  return {
+    hiddenRules: hide ? [...others(hiddenRules), name] : others(hiddenRules),
+    shownRules: hide ? others(shownRules) : [...others(shownRules), name],
+  };
+}
+
+/**
  * @param {object} options
  * @param {RuleDeclaration[]} options.rules
- * @param {() => string[]} options.hidden Names of the rules that the plot does not show.
- * @param {(name: string, hide: boolean) => void} options.onHide
+ * @param {(rule: RuleDeclaration) => boolean} options.hidden Whether the plot leaves it out.
+ * @param {(rule: RuleDeclaration, hide: boolean) => void} options.onHide
  * @param {(rate: number, rule: RuleDeclaration) => void} options.onUse
  * @param {AbortSignal} options.signal
- * @returns {{element: HTMLElement, update: (find: FindState) => void}}
+ * @returns {{element: HTMLElement, update: (find: FindState, why: string | null) => void}} `why`
+ *   nothing can be taken just now
  */
 export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
   /** @type {Record<string, number>} */
@@ -47,11 +78,13 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
     const { color, path } = ruleStyle(index);
     const box = h("input", {
       type: "checkbox",
+      hook: `rule-hide-${rule.name}`,
+      "aria-label": `${rule.title}: show in the plot`,
       signal,
-      on: { change: () => onHide(rule.name, !box.checked) },
+      on: { change: () => onHide(rule, !box.checked) },
     });
-    box.checked = !hidden().includes(rule.name);
     const value = h("output", { class: "lrw-rule-value" });
+    const spread = h("span", { class: "lrw-rule-spread", title: "from seed to seed" });
     const help = h("span", { class: "lrw-rule-help" });
     const use = button({
       label: "Use this",
@@ -77,33 +110,45 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
         ),
         rule.title,
       ),
-      value,
+      h("span", { class: "lrw-rule-rate" }, value, spread),
       help,
       use,
     );
-    return { rule, element, box, value, help, use };
+    return { rule, element, box, value, spread, help, use };
   });
   const summary = h("p", { class: "lrw-note" });
   const cost = h("p", { class: "lrw-note" });
+  const usual = rows.filter(({ rule }) => rule.shown !== false);
+  const others = rows.filter(({ rule }) => rule.shown === false);
 
   return {
     element: h(
       "section",
       { class: "lrw-suggestions", "aria-label": "Suggested learning rates" },
-      h("ul", { class: "lrw-rules" }, ...rows.map((row) => row.element)),
+      h("p", { class: "lrw-plot-title" }, "What rules of thumb read off the curve"),
+      h("ul", { class: "lrw-rules" }, ...usual.map((row) => row.element)),
+      others.length > 0 &&
+        h(
+          "details",
+          { class: "lrw-other-rules" },
+          h("summary", null, `${others.length} rules of other libraries`),
+          h("ul", { class: "lrw-rules" }, ...others.map((row) => row.element)),
+        ),
       summary,
       cost,
     ),
-    update(find) {
+    update(find, why) {
       rates = find.suggestions;
+      // Where there is an advice, it goes before every rule of thumb.
+      const leads = find.advice === null;
       const best = rows.find((row) => rates[row.rule.name] !== undefined);
       for (const row of rows) {
         const rate = rates[row.rule.name];
         const known = rate !== undefined;
         const first = row === best;
-        row.box.checked = !hidden().includes(row.rule.name);
-        row.element.classList.toggle("lrw-rule-first", first);
-        row.use.classList.toggle("lrw-button-primary", first);
+        row.box.checked = !hidden(row.rule);
+        row.element.classList.toggle("lrw-rule-first", first && leads);
+        row.use.classList.toggle("lrw-button-primary", first && leads);
         row.use.dataset.lrw = first ? "find-use" : `find-use-${row.rule.name}`;
         row.use.style.visibility = known ? "visible" : "hidden";
         setAttribute(
@@ -111,12 +156,15 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
           "aria-label",
           known ? `Use this: ${formatRate(rate)}, ${row.rule.title}` : null,
         );
+        offer(row.use, effectOf(find.settings.from), why);
         setText(row.value, formatRate(rate));
         const reason = find.silent[row.rule.name];
+        const seeds = known ? find.spread[row.rule.name] : undefined;
+        setText(row.spread, seeds ? seeds.map(formatShort).join(" to ") : "");
         setText(row.help, !known && reason ? `No answer: ${reason}.` : row.rule.help);
       }
       const over = find.state !== "running" && find.state !== "idle";
-      const given = Object.values(rates);
+      const given = usual.map(({ rule }) => rates[rule.name]).filter((rate) => rate !== undefined);
       setText(
         summary,
         given.length > 0
@@ -126,12 +174,8 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
             ? "No rule gives a rate for this curve. A wider range or more steps may help."
             : "The rules answer when the test is over.",
       );
-      setText(
-        cost,
-        find.gradient_steps > 0
-          ? `Cost: ${formatSteps(find.gradient_steps)} gradient steps on a copy; your model is as it was.`
-          : "",
-      );
+      const left = find.left_out.length > 0 ? `Not swept: ${find.left_out.join(", ")}. ` : "";
+      setText(cost, `${left}${leads ? costOf(find.gradient_steps, null) : ""}`);
     },
   };
 }

@@ -85,7 +85,12 @@ export function createTabs({ label, tabs, chosen, onChange, signal }) {
   /** @param {string} name */
   function choose(name) {
     if (name !== current) {
+      const leaving = entries.some(({ panel }) => panel.matches(":focus-within"));
       show(name);
+      // A button may show another panel: the focus must not vanish with the one that it was in.
+      if (leaving) {
+        entries.find(({ spec }) => spec.name === name)?.tab.focus();
+      }
       onChange(name);
     }
   }

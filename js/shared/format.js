@@ -89,6 +89,26 @@ export function formatLoss(x) {
 }
 
 /**
+ * @param {string | null} text that may begin in the midst of a sentence
+ * @returns {string}
+ */
+export function sentence(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : "";
+}
+
+/**
+ * A loss at a tick of its axis: as `formatLoss`, without trailing zeros.
+ *
+ * @param {number} value
+ * @returns {string}
+ */
+export function formatTick(value) {
+  return formatLoss(value)
+    .replace(/(\.\d*?)0+$/, "$1")
+    .replace(/\.$/, "");
+}
+
+/**
  * A duration: "0.4 s", "12 s", "3 min 05 s", "1 h 12 min".
  *
  * @param {number | null | undefined} seconds

@@ -47,6 +47,8 @@ import { GUTTER, linearSplits, logSplits } from "./scale.js";
  * @property {number} height In CSS pixels, axis included.
  * @property {"steps" | "rates"} xKind Steps are linear and whole, rates are logarithmic.
  * @property {string} [xTitle]
+ * @property {number} [floor] Pixels above the x axis that the series leave free, for what is
+ *   painted there.
  * @property {(value: number) => string} formatY
  * @property {PlotSeries[]} series
  * @property {import("./theme.js").Theme} theme
@@ -89,7 +91,7 @@ function scale([low, high], log, from, to) {
  * @returns {Plot}
  */
 export function createPlot(options) {
-  const { name, hook, height, xKind, xTitle, formatY, series, theme, signal } = options;
+  const { name, hook, height, xKind, xTitle, floor = 0, formatY, series, theme, signal } = options;
   const canvas = h("canvas");
   const element = h(
     "div",
@@ -130,7 +132,7 @@ export function createPlot(options) {
       context,
       box,
       x: scale(data.x, xKind === "rates", box.left, box.left + box.width),
-      y: scale(data.y, data.logY === true, bottom, box.top),
+      y: scale(data.y, data.logY === true, bottom - floor, box.top),
       color: theme.color,
       font: (size) => `${size}px ${theme.font()}`,
     };
@@ -157,7 +159,10 @@ export function createPlot(options) {
     const bottom = box.top + box.height;
     const rates = xKind === "rates";
     const xSplits = (rates ? logSplits : linearSplits)(...current.x, box.width / X_LABEL, !rates);
-    const ySplits = (current.logY ? logSplits : linearSplits)(...current.y, box.height / Y_LABEL);
+    const ySplits = (current.logY ? logSplits : linearSplits)(
+      ...current.y,
+      (box.height - floor) / Y_LABEL,
+    );
     context.setLineDash([]);
     context.lineWidth = 1;
     context.strokeStyle = color("grid");

@@ -92,7 +92,8 @@ export function statusOf(client, find, train) {
     return { text: pending, tone: "active" };
   }
   if (find.state === "running") {
-    return { text: `finding ${Math.floor(find.progress * 100)} %`, tone: "active" };
+    const what = find.phase === "probes" ? "finding: probes" : "finding";
+    return { text: `${what} ${Math.floor(find.progress * 100)} %`, tone: "active" };
   }
   const status = runStatus(train);
   const { notice, activity } = train;

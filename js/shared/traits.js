@@ -5,21 +5,98 @@
 /** @typedef {import("./codec.js").PackedColumn} PackedColumn */
 /** @typedef {import("../schedule/nodes.js").ScheduleNode} ScheduleNode */
 
-/** @typedef {{name: string, title: string, help: string}} RuleDeclaration */
+/**
+ * @typedef {object} RuleDeclaration
+ * @property {string} name
+ * @property {string} title
+ * @property {string} help
+ * @property {boolean} [shown] If false, the plot shows it only where the person asks for it.
+ */
+
+/**
+ * @typedef {object} FindSettings
+ * @property {number} low
+ * @property {number} high
+ * @property {number} steps
+ * @property {number} seeds
+ * @property {"exponential" | "linear"} ladder
+ * @property {"train" | "valid"} loss
+ * @property {"quick" | "thorough" | "none"} budget of the advice
+ * @property {"start" | "here"} from The initial weights, or where the run is.
+ */
+
+/**
+ * @typedef {object} AdviceState
+ * @property {"running" | "advised" | "refused" | "failed" | "stopped"} state
+ * @property {string} stage
+ * @property {number} share 0 to 1
+ * @property {number | null} learning_rate
+ * @property {number | null} low
+ * @property {number | null} high
+ * @property {string | null} sure
+ * @property {string[]} reasons
+ * @property {string | null} refused Why there is no advice.
+ * @property {string | null} remedy
+ * @property {number} gradient_steps
+ * @property {string | number} budget
+ * @property {number | null} steps The horizon that it is for.
+ * @property {"train" | "valid"} loss
+ * @property {string | null} error
+ */
+
+/**
+ * @typedef {object} CurvatureState
+ * @property {number | null} safe_up_to
+ * @property {number | null} critical_rate
+ * @property {number | null} sharpness
+ * @property {string} meaning
+ * @property {boolean} preconditioned
+ */
 
 /**
  * `_find`
  *
  * @typedef {object} FindState
  * @property {"idle" | "running" | "done" | "stopped" | "failed"} state
- * @property {number} progress 0 to 1
- * @property {{low: number, high: number, steps: number}} settings
+ * @property {"sweep" | "probes" | null} phase
+ * @property {number} progress 0 to 1, of both phases
+ * @property {FindSettings} settings
+ * @property {boolean} validation Whether the task has data for it.
+ * @property {"train" | "valid"} objective
  * @property {Record<string, number>} suggestions
+ * @property {Record<string, [number, number]>} spread The lowest and the highest over the seeds.
  * @property {Record<string, string>} silent Why a rule gives no rate.
+ * @property {string[]} left_out What the sweep did not change.
  * @property {number | null} diverged_at
  * @property {string | null} stopped
  * @property {number} gradient_steps
  * @property {string | null} error
+ * @property {AdviceState | null} advice
+ * @property {CurvatureState | null} curvature
+ */
+
+/**
+ * @typedef {object} ProbeState A short real run of `_probes`.
+ * @property {number} rate
+ * @property {number} horizon
+ * @property {number} seed
+ * @property {boolean} diverged
+ * @property {number | null} final
+ * @property {boolean} [best]
+ * @property {Record<string, PackedColumn>} columns step and loss
+ */
+
+/** @typedef {{rate: number, low: number | null, high: number | null}} FitState */
+
+/**
+ * `_probes`
+ *
+ * @typedef {object} ProbesState
+ * @property {number} seq
+ * @property {number | null} steps The horizon that the advice is for.
+ * @property {ProbeState[]} runs
+ * @property {(FitState & {horizon: number})[]} fits
+ * @property {FitState | null} optimum
  */
 
 /**
@@ -152,13 +229,48 @@
 /** @type {FindState} */
 const NO_SWEEP = {
   state: "idle",
+  phase: null,
   progress: 0,
-  settings: { low: 1e-7, high: 10, steps: 100 },
+  settings: {
+    low: 1e-7,
+    high: 10,
+    steps: 100,
+    seeds: 3,
+    ladder: "exponential",
+    loss: "train",
+    budget: "quick",
+    from: "start",
+  },
+  validation: false,
+  objective: "train",
   suggestions: {},
+  spread: {},
   silent: {},
+  left_out: [],
   diverged_at: null,
   stopped: null,
   gradient_steps: 0,
+  error: null,
+  advice: null,
+  curvature: null,
+};
+
+/** @type {AdviceState} */
+const NO_ADVICE = {
+  state: "running",
+  stage: "",
+  share: 0,
+  learning_rate: null,
+  low: null,
+  high: null,
+  sure: null,
+  reasons: [],
+  refused: null,
+  remedy: null,
+  gradient_steps: 0,
+  budget: "quick",
+  steps: null,
+  loss: "train",
   error: null,
 };
 
@@ -212,7 +324,11 @@ const NO_RUN = {
  * @returns {FindState}
  */
 export function readFind(value) {
-  return { ...NO_SWEEP, ...value };
+  const settings = { ...NO_SWEEP.settings, ...value?.settings };
+  // While it still sweeps, an advice that was asked for is on its way.
+  const comes = value?.state === "running" && settings.budget !== "none";
+  const advice = value?.advice || comes ? { ...NO_ADVICE, ...value?.advice } : null;
+  return { ...NO_SWEEP, ...value, settings, advice };
 }
 
 /**

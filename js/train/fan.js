@@ -11,11 +11,11 @@ import {
   uniqueId,
 } from "../shared/controls.js";
 import { clear, h, setAttribute, setText } from "../shared/dom.js";
-import { formatLoss, formatSteps } from "../shared/format.js";
+import { formatLoss, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot } from "../shared/plot.js";
 import { parseCandidates, USUAL } from "./fan_rates.js";
 import { gate, whyFixed, whyOff } from "./gates.js";
-import { formatTick, paintBranches, paintNames } from "./loss_marks.js";
+import { paintBranches, paintNames } from "./loss_marks.js";
 import { metricRange } from "./range.js";
 import { parseWhole, usualStretch } from "./step_field.js";
 import { createTable } from "./table.js";

@@ -11,13 +11,6 @@ import { lookOf } from "./branches.js";
 /** @typedef {import("../shared/plot.js").Painter} Painter */
 /** @typedef {import("./branches.js").BranchLine} BranchLine */
 
-/** @param {number} value of a tick of the metric's axis */
-export function formatTick(value) {
-  return formatLoss(value)
-    .replace(/(\.\d*?)0+$/, "$1")
-    .replace(/\.$/, "");
-}
-
 /**
  * A curve's name, how it looks, and its newest value.
  *

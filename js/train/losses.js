@@ -5,7 +5,7 @@
 import { evaluate } from "../schedule/model.js";
 import { segmentedControl, select } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
-import { formatLoss, formatRate, formatSteps } from "../shared/format.js";
+import { formatLoss, formatRate, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot, drawLine } from "../shared/plot.js";
 import { decimate, gather, lastFinite, nearest, smooth } from "../shared/series.js";
 import { bestLine } from "./fan.js";
@@ -13,7 +13,6 @@ import { createFlags } from "./flags.js";
 import {
   createKey,
   describe,
-  formatTick,
   paintBranches,
   paintGhostName,
   paintHead,

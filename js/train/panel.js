@@ -4,6 +4,7 @@
 
 import { createCrosshair } from "../shared/crosshair.js";
 import { h, setText } from "../shared/dom.js";
+import { sentence } from "../shared/format.js";
 import { createFrames } from "../shared/frames.js";
 import { readTrain } from "../shared/traits.js";
 import { createBranches } from "./branches.js";
@@ -18,7 +19,7 @@ import { createRates } from "./rates.js";
 import { swatch } from "./swatch.js";
 import { createTimeline } from "./timeline.js";
 import { createTransport } from "./transport.js";
-import { createTrouble, sentence } from "./trouble.js";
+import { createTrouble } from "./trouble.js";
 
 /** @typedef {import("../frame/view.js").Context} Context */
 /** @typedef {ReturnType<typeof readTrain>} Train */

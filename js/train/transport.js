@@ -4,11 +4,10 @@
 
 import { button, createNote, select, setDisabled, setLabel } from "../shared/controls.js";
 import { h } from "../shared/dom.js";
-import { formatSteps } from "../shared/format.js";
+import { formatSteps, sentence } from "../shared/format.js";
 import { pendingText } from "../shared/status.js";
 import { isOver, whyOff } from "./gates.js";
 import { stepField } from "./step_field.js";
-import { sentence } from "./trouble.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
 

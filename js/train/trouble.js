@@ -4,7 +4,7 @@
 
 import { button, createNote, setLabel } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
-import { formatSteps } from "../shared/format.js";
+import { formatSteps, sentence } from "../shared/format.js";
 import { gate, whyBound, whyOff } from "./gates.js";
 import { reasonText } from "./moment.js";
 
@@ -49,11 +49,6 @@ export function troubleOf({ state, error, step, notice, guard, able }) {
  */
 function causeOf(error) {
   return sentence(error).replace(/(: [^:]*)?$/, ".");
-}
-
-/** @param {string | null} text that may begin in the midst of a sentence */
-export function sentence(text) {
-  return text ? text[0].toUpperCase() + text.slice(1) : "";
 }
 
 /**

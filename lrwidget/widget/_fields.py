@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from lrwidget import _checks
@@ -21,6 +22,7 @@ _LONGEST_FILE = 1_000_000
 _MOST_TRACKS = 64
 _MOST_CANDIDATES = 12
 _FURTHEST = 100_000
+_MOST_SEEDS = 16
 _VIEW_CHARACTERS = 20_000
 _VIEW_DEPTH = 8
 
@@ -53,6 +55,16 @@ def steps(name: str, value: Any) -> int:
 def rungs(name: str, value: Any) -> int:
     """Return the number of rates of a range test."""
     return _checks.integer(name, value, low=10, high=10_000)
+
+
+def seeds(name: str, value: Any) -> int:
+    """Return how often a range test is repeated."""
+    return _checks.integer(name, value, low=1, high=_MOST_SEEDS)
+
+
+def one_of(*words: str) -> Callable[[str, Any], str]:
+    """Return what reads a field that is one of some words."""
+    return lambda name, value: _checks.choice(name, value, words)
 
 
 def ahead(name: str, value: Any) -> int:

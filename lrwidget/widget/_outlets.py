@@ -13,6 +13,7 @@ STATUS_SECONDS = 0.3
 # What a person waits for goes at once, but not in every turn: the numbers have theirs.
 URGENT_SECONDS = 0.15
 SNAPSHOT_SECONDS = 2.0
+WHOLE_SECONDS = 0.5
 
 
 class Feed(Protocol):
@@ -128,6 +129,40 @@ class StatusOutlet:
         self._written = self._next
         self._at = now
         self._write(self._written)
+
+
+class WholeOutlet:
+    """Writes something as a whole when it has changed, twice a second at most.
+
+    Parameters
+    ----------
+    seq
+        Returns the number of its present state.
+    read
+        Returns it, with that number under ``"seq"``.
+    write
+        Writes it for the browser.
+    """
+
+    def __init__(
+        self,
+        seq: Callable[[], int],
+        read: Callable[[], dict[str, Any]],
+        write: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._seq, self._read, self._write = seq, read, write
+        self._written = seq()
+        self._at = -math.inf
+
+    def due(self, now: float) -> float:
+        """Return when it should go; inf if the browser has it."""
+        return math.inf if self._seq() == self._written else max(now, self._at + WHOLE_SECONDS)
+
+    def send(self, now: float) -> None:
+        """Write it."""
+        whole = self._read()
+        self._written, self._at = whole["seq"], now
+        self._write(whole)
 
 
 class SnapshotOutlet:

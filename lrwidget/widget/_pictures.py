@@ -1,8 +1,7 @@
-"""What the static pictures show: a schedule, a range test, a run."""
+"""What the static pictures show of a schedule and of a run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,43 +65,6 @@ def describe_schedule(schedule: Schedule, tracks: Mapping[str, Schedule] | None 
         f"{name} with a peak of {rate_text(curve.peak_value)}: {in_full(curve)}."
         for name, curve in {"Learning rate": schedule, **(tracks or {})}.items()
     )
-
-
-def sweep_panel(sweep: Any) -> Panel:
-    """Return an `LRSweep`'s losses over the learning rate, with what the rules suggest."""
-    marks = [
-        Mark(x=rate, label=f"{rule} {rate_text(rate)}", ink="s3")
-        for rule, rate in sweep.suggestions.items()
-    ]
-    if sweep.diverged_at is not None:
-        marks.append(Mark(x=sweep.diverged_at, label="diverged", ink="s2"))
-    return Panel(
-        x_title="learning rate (log)",
-        y_title="loss",
-        lines=[
-            Line(x=sweep.learning_rates, y=sweep.losses, faint=True, dots=True),
-            Line(x=sweep.learning_rates, y=sweep.smoothed, label="smoothed"),
-        ],
-        marks=marks,
-        x_log=True,
-        y_most=_sweep_ceiling(sweep.smoothed),
-    )
-
-
-def describe_sweep(sweep: Any) -> str:
-    """Return the range test in words."""
-    said = ", ".join(f"{rule} {rate_text(rate)}" for rule, rate in sweep.suggestions.items())
-    return (
-        f"Range test over {len(sweep.losses)} steps from {rate_text(sweep.low)} to "
-        f"{rate_text(sweep.high)}; suggestions: {said or 'none'}."
-    )
-
-
-def _sweep_ceiling(smoothed: NDArray[Any]) -> float:
-    """Return a height above which only the blow-up lies: it would flatten all that matters."""
-    lowest, start = float(np.min(smoothed)), float(smoothed[0])
-    fall = start - lowest
-    return start + fall if fall > 0.01 * abs(start) else math.inf
 
 
 def run_panels(

@@ -54,6 +54,8 @@ _STEPS = Field(_fields.steps)
 _SCHEDULE = Field(_fields.schedule)
 # The step to come from which an edit counts; now, where it is left out.
 _AT = Field(_fields.whole, optional=True)
+# The initial weights, where it is left out, or the place where the run is.
+_FROM = Field(_fields.one_of("start", "here"), optional=True)
 
 COMMANDS: Mapping[str, Mapping[str, Field]] = {
     "ready": {},
@@ -77,9 +79,14 @@ COMMANDS: Mapping[str, Mapping[str, Field]] = {
         "low": Field(_fields.rate),
         "high": Field(_fields.rate),
         "steps": Field(_fields.rungs),
+        "seeds": Field(_fields.seeds, optional=True),
+        "ladder": Field(_fields.one_of("exponential", "linear"), optional=True),
+        "loss": Field(_fields.one_of("train", "valid"), optional=True),
+        "budget": Field(_fields.one_of("quick", "thorough", "none"), optional=True),
+        "from": _FROM,
     },
     "find.stop": {},
-    "find.use": {"learning_rate": Field(_fields.rate)},
+    "find.use": {"learning_rate": Field(_fields.rate), "from": _FROM},
     # The run itself.
     "train.start": {},
     "train.pause": {},

@@ -14,6 +14,7 @@ from lrwidget.widget._run_moves import RunMoves
 from lrwidget.widget._steering import SOURCE, Steering
 
 if TYPE_CHECKING:
+    from lrwidget.training import Command
     from lrwidget.widget._run_feed import Run, RunFeed
 
 # A stopped run ends after the chunk in hand; compiling may take a minute.
@@ -87,6 +88,15 @@ class RunControl:
         return self._beginning or (
             trainer is not None and trainer.state in ("compiling", "running")
         )
+
+    @property
+    def beginning(self) -> bool:
+        """Whether a run is about to begin."""
+        return self._beginning
+
+    def submit(self, command: Command) -> Future[dict[str, int]]:
+        """Give the run that is shown a command, after all that a page has sent before."""
+        return self._steering.submit(command)
 
     def stop(self) -> None:
         """Ask the run that is shown to end, if one goes on or is about to."""

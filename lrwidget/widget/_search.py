@@ -1,76 +1,98 @@
-"""A range test that runs on a thread of its own, as the publisher sees it."""
+"""A range test and the probes after it, on a thread of their own, as the publisher sees them."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lrwidget.widget._advice_search import AdviceSearch
+from lrwidget.widget._find_state import IDLE
+from lrwidget.widget._probes_view import NO_PROBES
+from lrwidget.widget._rest import Place
+from lrwidget.widget._steering import SOURCE
 from lrwidget.widget._stream import Stream
 
 if TYPE_CHECKING:
     from lrwidget.finding import LRSweep, Progress
     from lrwidget.optimizers import Chain
-    from lrwidget.training import Task
+    from lrwidget.training import Task, Trainer
 
 _RATE = "learning_rate"
-SETTINGS = {"low": 1e-7, "high": 10.0, "steps": 100}
-"""What the panel offers before the first range test."""
-
-IDLE: dict[str, Any] = {
-    "state": "idle",
-    "progress": 0.0,
-    "settings": SETTINGS,
-    "suggestions": {},
-    "silent": {},
-    "diverged_at": None,
-    "stopped": None,
-    "gradient_steps": 0,
-    "error": None,
-}
-"""The status before the first range test."""
+# What of the settings is for the range test.
+_SWEEP_SETTINGS = ("low", "high", "steps", "seeds", "ladder", "loss")
+# What the second part spends, about, in gradient steps: for the bar only.
+_COSTS = {"none": 0, "quick": 400, "thorough": 3000}
 
 
-class Search:
-    """One range test.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is searched for.
 
-    Parameters
+    Attributes
     ----------
     task, chain
         What is trained, and with what.
     settings
-        ``low``, ``high`` and ``steps`` of `lrwidget.find_lr`.
-    first_seq
-        The number of the last delta of the search before: numbers go on across searches.
+        The fields of ``find.start``.
+    steps
+        The length of the run that the rate is for; None where the chain knows it.
+    trainer
+        The run whose present state it begins from; None for the initial weights.
+    """
+
+    task: Task
+    chain: Chain
+    settings: dict[str, Any]
+    steps: int | None
+    trainer: Trainer | None = None
+
+
+class Search:
+    """One search: a range test, and after it, unless the budget is ``"none"``, an advice.
+
+    Parameters
+    ----------
+    asked
+        What is searched for.
+    before
+        The search before this one, or None: the numbers of what is sent go on.
     changed
         Called after each chunk and at the end, on the search's thread.
-    finished
-        Called with the sweep when there is one, on the search's thread.
+    found
+        Called with what the widget's attributes ``sweep``, ``advice`` and ``probe`` are by now, on
+        the search's thread.
     """
 
     def __init__(
         self,
-        task: Task,
-        chain: Chain,
-        settings: dict[str, Any],
+        asked: Asked,
+        before: Search | None,
         *,
-        first_seq: int,
         changed: Callable[[], None],
-        finished: Callable[[LRSweep], None],
+        found: Callable[[dict[str, Any]], None],
     ) -> None:
         self.done: Future[dict[str, Any]] = Future()
         self.key: object = object()
-        self._task, self._chain, self._settings = task, chain, settings
-        self._changed, self._finished = changed, finished
-        self._stream = Stream("find", x=_RATE, wide=frozenset({_RATE}))
-        self._stream.seq = first_seq
+        self.place: Place | None = None
+        self._asked = asked
+        self._changed, self._found = changed, found
         self._columns: dict[str, NDArray[Any]] = {}
+        seq = 0 if before is None else before.seq
+        self._stream = Stream("find", x=_RATE, wide=frozenset({_RATE}), seq=seq)
         self._taken = 0
+        self._first_probes = 1 if before is None else before.probes_seq + 1
         self._cancel = threading.Event()
+        self._phase: str | None = "sweep"
+        self._share = 0.0
+        self._swept: dict[str, Any] = {}
+        self._advice: AdviceSearch | None = None
         self._end: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="lrwidget-find", daemon=True)
 
@@ -89,12 +111,28 @@ class Search:
 
     def status(self) -> dict[str, Any]:
         """Return the ``_find`` trait."""
-        state = self._end or {"state": "running"}
-        rows = len(self._columns.get(_RATE, ()))
-        progress = 1.0 if self._end else rows / self._settings["steps"]
-        return {**IDLE, "settings": self._settings, "progress": progress, **state}
+        end, advice = self._end, self._advice
+        return {
+            **IDLE,
+            "state": "running",
+            "phase": self._phase,
+            "progress": self._done_share(),
+            "settings": self._asked.settings,
+            "validation": self._asked.task.validates,
+            "objective": self._asked.settings["loss"],
+            **self._swept,
+            "advice": None if advice is None else advice.status(),
+            "curvature": None if advice is None else advice.curvature(),
+            **end,
+        }
 
-    # ---- the feed -----------------------------------------------------------------------------
+    def _done_share(self) -> float:
+        settings, advice = self._asked.settings, self._advice
+        sweep, probes = settings["steps"] * settings["seeds"], _COSTS[settings["budget"]]
+        share = 0.0 if advice is None else advice.share
+        return float((self._share * sweep + share * probes) / (sweep + probes))
+
+    # ---- the feed: the points of the range test -----------------------------------------------
 
     @property
     def seq(self) -> int:
@@ -103,8 +141,8 @@ class Search:
 
     @property
     def settled(self) -> bool:
-        """Whether it has come to its end."""
-        return not self.running
+        """Whether no more points come."""
+        return self._phase != "sweep"
 
     def fresh(self) -> bool:
         """Return whether there are points that no delta has carried."""
@@ -124,40 +162,116 @@ class Search:
         whole = self._stream.snapshot()
         return {"seq": whole["seq"], "columns": whole["columns"]}
 
+    # ---- the probes ---------------------------------------------------------------------------
+
+    @property
+    def probes_seq(self) -> int:
+        """The number of the present state of the probes."""
+        advice = self._advice
+        return self._first_probes + (0 if advice is None else advice.changes)
+
+    def probes(self) -> dict[str, Any]:
+        """Return the ``_probes`` trait."""
+        seq, advice = self.probes_seq, self._advice
+        return {**NO_PROBES, "seq": seq} if advice is None else advice.probes(seq)
+
     # ---- its thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        from lrwidget.finding import find_lr
-
         try:
-            sweep = find_lr(
-                self._task,
-                self._chain,
-                **self._settings,
-                on_progress=self._progress,
-                cancel=self._cancel,
-            )
+            with self._at_rest():
+                end = self._search()
         except Exception as error:  # noqa: BLE001  (the person's own loss function may raise anything)
-            self._end = {"state": "failed", "error": f"{type(error).__name__}: {error}"}
-        else:
-            self._end = {
-                "state": "stopped" if sweep.stopped == "cancelled" else "done",
-                "progress": len(sweep.losses) / sweep.steps,
-                "suggestions": {name: float(rate) for name, rate in sweep.suggestions.items()},
-                "silent": dict(sweep.silent),
-                "diverged_at": sweep.diverged_at,
-                "stopped": sweep.stopped,
-                "gradient_steps": sweep.gradient_steps,
-            }
-            self._finished(sweep)
+            end = {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+        self._phase = None
+        # A run that is over by then is not kept for what was found in it.
+        self._asked = dataclasses.replace(self._asked, trainer=None)
+        self._end = {"progress": 1.0, "phase": None, **end}
         self._changed()
         self.done.set_result({"state": self._end["state"]})
 
+    def _search(self) -> dict[str, Any]:
+        asked, sweep = self._asked, self._sweep()
+        # What was advised before belongs to another sweep.
+        self._found({"advice": None, "probe": None, "sweep": sweep})
+        if asked.settings["budget"] == "none":
+            return {"state": "stopped" if sweep.stopped == "cancelled" else "done"}
+        if self._cancel.is_set():
+            return {"state": "stopped"}
+        self._phase = "probes"
+        search = self._advice = AdviceSearch(
+            asked.steps, asked.settings, cancel=self._cancel, changed=self._changed
+        )
+        self._changed()
+        if (advice := search.run(asked.task, asked.chain, asked.trainer)) is not None:
+            self._found({"advice": advice, "probe": advice.evidence.probe})
+        return {"state": "stopped" if search.state == "stopped" else "done"}
+
+    def _sweep(self) -> LRSweep:
+        from lrwidget.finding import find_lr
+
+        settings = self._asked.settings
+        sweep = find_lr(
+            self._asked.task,
+            self._asked.chain,
+            **{name: settings[name] for name in _SWEEP_SETTINGS},
+            start=self._asked.trainer,
+            on_progress=self._progress,
+            cancel=self._cancel,
+        )
+        self._share = 1.0
+        self._swept = {
+            "objective": sweep.objective,
+            "suggestions": {name: float(rate) for name, rate in sweep.suggestions.items()},
+            "spread": _spread(sweep),
+            "silent": dict(sweep.silent),
+            "left_out": list(sweep.left_out),
+            "diverged_at": sweep.diverged_at,
+            "stopped": sweep.stopped,
+            "gradient_steps": sweep.gradient_steps,
+        }
+        return sweep
+
+    @contextlib.contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Hold the run, where it begins from one, through both parts; then let it go on."""
+        from lrwidget.training import Pause, Resume
+
+        trainer = self._asked.trainer
+        if trainer is None:
+            yield
+            return
+        going = trainer.state in ("compiling", "running")
+        if going:
+            trainer.submit(Pause(source=SOURCE)).result()
+        try:
+            self.place = Place.of(trainer)
+            yield
+        finally:
+            # Somebody may have stopped it meanwhile, which also comes between two looks.
+            if going and trainer.state == "paused":
+                with contextlib.suppress(ValueError):
+                    trainer.submit(Resume(source=SOURCE)).result()
+
     def _progress(self, so_far: Progress) -> None:
-        # One assignment: the publisher reads on another thread.
-        self._columns = {
+        columns = {
             _RATE: so_far.learning_rates,
             "loss": np.asarray(so_far.losses),
             "smoothed": np.asarray(so_far.smoothed),
         }
+        if so_far.band is not None:
+            columns["band_low"], columns["band_high"] = so_far.band
+        self._share = len(columns[_RATE]) / self._asked.settings["steps"]
+        # One assignment: the publisher reads on another thread.
+        self._columns = columns
         self._changed()
+
+
+def _spread(sweep: LRSweep) -> dict[str, list[float]]:
+    """Return the lowest and the highest rate that a rule reads off the seeds' own curves."""
+    spread = {}
+    for name, rates in sweep.suggestions_by_seed.items():
+        known = np.asarray(rates)[np.isfinite(rates)]
+        if len(known) > 1:
+            spread[name] = [float(known.min()), float(known.max())]
+    return spread

@@ -7,31 +7,43 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from lrwidget.widget._search import IDLE, Search
+from lrwidget.optimizers import chain_of
+from lrwidget.training import Scale
+from lrwidget.widget._find_state import SETTINGS, first_state
+from lrwidget.widget._probes_view import NO_PROBES
+from lrwidget.widget._rest import Place, factor_for
+from lrwidget.widget._run_feed import ENDED
+from lrwidget.widget._search import Asked, Search
+from lrwidget.widget._steering import SOURCE
 
 if TYPE_CHECKING:
-    from lrwidget.finding import LRSweep
-    from lrwidget.optimizers import Chain
-    from lrwidget.training import Task
+    from lrwidget.training import Task, Trainer
+    from lrwidget.widget._run_control import RunControl
+    from lrwidget.widget._tracks import Design
+
+# An advice is for no fewer; a shorter run gets one for so many.
+_FEWEST_STEPS = 10
 
 
 class SearchControl:
-    """Starts range tests, one at a time, and stops them.
+    """Starts searches, one at a time, stops them, and gives what they find to a run.
 
     Parameters
     ----------
     task
         What is trained.
     lock
-        Held while it is decided that a range test may begin.
-    chain
-        Returns the chain to test with.
-    training
-        Returns whether a run takes steps.
+        Held while it is decided that a search may begin.
+    design
+        Returns the design to search with.
+    current
+        Returns the trainer that is shown, or None.
+    runs
+        What steers that trainer.
     changed
         Called whenever there is something to publish, on any thread.
     found
-        Called with each finished sweep, on the range test's thread.
+        Called with what a search has found, by attribute of the widget, on the search's thread.
     """
 
     def __init__(
@@ -39,16 +51,19 @@ class SearchControl:
         task: Task,
         *,
         lock: threading.Lock,
-        chain: Callable[[], Chain],
-        training: Callable[[], bool],
+        design: Callable[[], Design],
+        current: Callable[[], Trainer | None],
+        runs: RunControl,
         changed: Callable[[], None],
-        found: Callable[[LRSweep], None],
+        found: Callable[[dict[str, Any]], None],
     ) -> None:
         self.newest: Search | None = None
+        self._idle: dict[str, Any] = first_state(task)["_find"]
         self._task = task
         self._lock = lock
-        self._chain = chain
-        self._training = training
+        self._design = design
+        self._current = current
+        self._runs = runs
         self._changed = changed
         self._found = found
 
@@ -58,37 +73,84 @@ class SearchControl:
 
     @property
     def running(self) -> bool:
-        """Whether a range test is running."""
+        """Whether a search is running."""
         return self.newest is not None and self.newest.running
 
     def status(self) -> dict[str, Any]:
         """Return the ``_find`` trait."""
-        return IDLE if self.newest is None else self.newest.status()
+        return self._idle if self.newest is None else self.newest.status()
+
+    def probes(self) -> dict[str, Any]:
+        """Return the ``_probes`` trait."""
+        return NO_PROBES if self.newest is None else self.newest.probes()
+
+    def probes_seq(self) -> int:
+        """Return the number of its present state."""
+        return 0 if self.newest is None else self.newest.probes_seq
 
     def cancel(self) -> None:
-        """Ask the range test that runs, if one does, to end after its chunk."""
+        """Ask the search that runs, if one does, to end after its chunk."""
         if self.newest is not None:
             self.newest.cancel()
 
-    def _on_start(self, low: float, high: float, steps: int) -> None:
+    def _on_start(self, **given: Any) -> None:
+        settings = {**SETTINGS, **given}
+        low, high = settings["low"], settings["high"]
         if not low < high:
             raise ValueError(f"high must be a finite number > {low:g}, got {high:g}")
+        if settings["loss"] == "valid" and not self._task.validates:
+            raise ValueError(
+                "loss must be 'train' here, got 'valid': this task has no validation data, which "
+                "Task(…, valid=…) gives it"
+            )
         with self._lock:
             if self.running:
                 raise ValueError("a range test is running already")
-            if self._training():
-                raise ValueError("the run is training: pause it or stop it before a range test")
             search = Search(
-                self._task,
-                self._chain(),
-                {"low": low, "high": high, "steps": steps},
-                first_seq=0 if self.newest is None else self.newest.seq,
-                changed=self._changed,
-                finished=self._found,
+                self._asked(settings), self.newest, changed=self._changed, found=self._found
             )
             self.newest = search
         search.start()
         self._changed()
+
+    def _asked(self, settings: dict[str, Any]) -> Asked:
+        if settings["from"] == "here":
+            trainer = self._under_way()
+            Place.of(trainer)  # raises where no rate could be changed
+            return Asked(
+                task=self._task,
+                chain=trainer.chain,
+                settings=settings,
+                steps=None,  # what is left of it, when it has come to rest
+                trainer=trainer,
+            )
+        if self._runs.active:
+            raise ValueError(
+                "the run is training: pause it or stop it before a range test, or check again from "
+                "here"
+            )
+        design = self._design()
+        return Asked(
+            task=self._task,
+            chain=chain_of(design.chain),
+            settings=settings,
+            steps=max(design.schedule.steps or 0, _FEWEST_STEPS),
+        )
+
+    def _under_way(self) -> Trainer:
+        """Return the run from the middle of which it can be searched, or raise a ValueError."""
+        trainer = self._current()
+        if self._runs.beginning:
+            raise ValueError("a run is being started: wait until it trains")
+        if trainer is None or trainer.state == "idle":
+            raise ValueError("there is no run yet: press Start, or find from the start")
+        if trainer.state in ENDED or trainer.position >= trainer.steps:
+            said = trainer.state if trainer.state in ENDED else "at its end"
+            raise ValueError(
+                f"this run is {said}, and nothing is left of it for which a rate could be found: "
+                "find from the start"
+            )
+        return trainer
 
     def _on_stop(self) -> Future[dict[str, Any]]:
         search = self.newest
@@ -96,3 +158,13 @@ class SearchControl:
             raise ValueError("no range test is running")
         search.cancel()
         return search.done
+
+    def use_here(self, learning_rate: float) -> Future[dict[str, int]]:
+        """Scale what is left of the run so that a rate that was found is the highest of it.
+
+        Where it was found in the middle of this run, that is for the curve from that point on.
+        """
+        now = Place.of(self._under_way())
+        found = None if self.newest is None else self.newest.place
+        factor = factor_for(now, learning_rate, found)
+        return self._runs.submit(Scale(factors={now.address: factor}, source=SOURCE))

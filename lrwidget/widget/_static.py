@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, Literal
@@ -23,6 +24,8 @@ _HEIGHT = 220  # of one panel, its axis titles included
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 96, 26, 40
 _POINTS = 700
 _MARK_ROWS = 6
+_NOTE_HEIGHT, _NOTE_GAP = 16, 10
+_LONGEST = 104  # characters in a line of notes
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 # Okabe and Ito's palette; in the dark the two deepest are lightened to keep their contrast.
@@ -75,16 +78,39 @@ class Mark:
     x: float
     label: str
     ink: Ink = "muted"
+    solid: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Area:
+    """What lies between two curves over the same places."""
+
+    x: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
+    ink: Ink = "s1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Band:
+    """A stretch of the x axis, shaded over the whole height."""
+
+    low: float
+    high: float
+    ink: Ink = "s3"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes."""
+    """One pair of axes and what is said below them; without any line, just that."""
 
     x_title: str
     y_title: str
     lines: Sequence[Line]
     marks: Sequence[Mark] = ()
+    areas: Sequence[Area] = ()
+    bands: Sequence[Band] = ()
+    notes: Sequence[str] = ()  # sentences below the axes
     x_log: bool = False
     y_log: bool = False
     from_zero: bool = False
@@ -106,12 +132,15 @@ def picture(panels: Sequence[Panel], *, title: str, description: str, adaptive: 
         Whether it turns dark where the reader's system is; a file that is to look the same
         everywhere does not.
     """
-    height = 34 + _HEIGHT * len(panels)
-    body = [
-        _rect("bg", 0, 0, _WIDTH, height),
-        _text(title, _LEFT, 22, size=14, weight=600),
-        *(_panel(panel, 34 + i * _HEIGHT) for i, panel in enumerate(panels)),
-    ]
+    notes = [[line for n in panel.notes for line in textwrap.wrap(n, _LONGEST)] for panel in panels]
+    body, height = [_text(title, _LEFT, 22, size=14, weight=600)], 34
+    for panel, lines in zip(panels, notes, strict=True):
+        if panel.lines:
+            body.append(_panel(panel, height))
+            height += _HEIGHT
+        body.append(_notes(lines, height))
+        height += _NOTE_GAP + _NOTE_HEIGHT * len(lines) if lines else 0
+    body.insert(0, _rect("bg", 0, 0, _WIDTH, height))
     drawn = "".join(body)
     # Several pictures stand in one page: their labels must not be taken for one another's.
     key = hashlib.sha256((title + description + drawn).encode()).hexdigest()[:10]
@@ -142,6 +171,7 @@ def steps_text(value: float) -> str:
 
 def _panel(panel: Panel, top: int) -> str:
     x = _Axis.of([line.x for line in panel.lines], _LEFT, _WIDTH - _RIGHT, log=panel.x_log)
+    spans = [band for band in panel.bands if x.shows(band.low) and x.shows(band.high)]
     y = _Axis.of(
         [line.y for line in panel.lines],
         top + _HEIGHT - _BOTTOM,
@@ -154,6 +184,7 @@ def _panel(panel: Panel, top: int) -> str:
     write_y = rate_text if panel.y_title.startswith("learning rate") else _number
     write_x = rate_text if panel.x_title.startswith("learning rate") else steps_text
     parts = [_text(panel.y_title, _LEFT - 52, top + 14, ink="muted")]
+    parts += [_band(band, x, floor, ceiling) for band in spans]
     for value in y.ticks():
         at = y.place(value)
         parts.append(_rule(_LEFT, at, _WIDTH - _RIGHT, at))
@@ -163,6 +194,7 @@ def _panel(panel: Panel, top: int) -> str:
         parts.append(_rule(at, floor, at, floor + 4))
         parts.append(_tick(write_x(value), at, floor + 17, "middle"))
     parts.append(_tick(panel.x_title, (_LEFT + _WIDTH - _RIGHT) / 2, floor + 34, "middle"))
+    parts += [_area(area, x, y) for area in panel.areas]
     ends: list[tuple[float, Line]] = []
     for line in panel.lines:
         drawn, end = _line(line, x, y)
@@ -174,12 +206,45 @@ def _panel(panel: Panel, top: int) -> str:
     return "".join(parts)
 
 
+def _band(band: Band, x: _Axis, floor: float, ceiling: float) -> str:
+    left, right = sorted((x.place(band.low), x.place(band.high)))
+    return (
+        f'<rect class="lrw-svg-f-{band.ink}" fill="{_LIGHT[band.ink]}" opacity="0.18" '
+        f'x="{left:.1f}" y="{ceiling:.1f}" width="{max(right - left, 1.0):.1f}" '
+        f'height="{floor - ceiling:.1f}"/>'
+    )
+
+
+def _area(area: Area, x: _Axis, y: _Axis) -> str:
+    columns = {"x": np.asarray(area.x), "low": np.asarray(area.low), "high": np.asarray(area.high)}
+    rows = [
+        (x.place(a), y.place(low), y.place(high))
+        for a, low, high in zip(*_columns.thin(columns, "x", _POINTS).values(), strict=True)
+        if x.shows(a) and y.shows(low) and y.shows(high)
+    ]
+    if len(rows) < 2:
+        return ""
+    outline = [(a, high) for a, _, high in rows] + [(a, low) for a, low, _ in reversed(rows)]
+    path = "L".join(f"{a:.1f} {b:.1f}" for a, b in outline)
+    return (
+        f'<path class="lrw-svg-f-{area.ink}" fill="{_LIGHT[area.ink]}" opacity="0.18" '
+        f'd="M{path}Z"/>'
+    )
+
+
+def _notes(lines: Sequence[str], top: float) -> str:
+    return "".join(
+        _text(line, _LEFT, top + _NOTE_HEIGHT * i + _NOTE_GAP) for i, line in enumerate(lines)
+    )
+
+
 def _marks(marks: Sequence[Mark], x: _Axis, floor: float, ceiling: float) -> list[str]:
     rules, words = [], []
     taken = [-math.inf] * _MARK_ROWS
     for mark in sorted(marks, key=lambda mark: mark.x):
         at = x.place(mark.x)
-        rules.append(_rule(at, ceiling, at, floor, ink=mark.ink, dash="3 3"))
+        dash = "" if mark.solid else "3 3"
+        rules.append(_rule(at, ceiling, at, floor, ink=mark.ink, dash=dash))
         width = 6.2 * len(mark.label) + 8
         left = min(at + 4, _WIDTH - _RIGHT - width + 8)
         row = next((i for i, end in enumerate(taken) if left > end), None)

@@ -1,4 +1,4 @@
-"""What an `LRWidget` does with a task: its runs and its range tests, one at a time."""
+"""What an `LRWidget` does with a task: its runs and its searches, one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from lrwidget.widget._run_status import idle_status
 from lrwidget.widget._search_control import SearchControl
 
 if TYPE_CHECKING:
-    from lrwidget.finding import LRSweep
     from lrwidget.training import Guard, Task
     from lrwidget.widget._search import Search
     from lrwidget.widget._tracks import Design
@@ -43,7 +42,7 @@ class TaskView:
     show
         Has a new trainer shown.
     found
-        Called with each finished sweep.
+        Called with what a search has found, by attribute of the widget.
     """
 
     panels = ("find", "design", "train")
@@ -58,7 +57,7 @@ class TaskView:
         like: Trainer | None,
         current: Callable[[], Trainer | None],
         show: Callable[[Trainer], None],
-        found: Callable[[LRSweep], None],
+        found: Callable[[dict[str, Any]], None],
     ) -> None:
         self.feed: RunFeed | None = None
         self._task = task
@@ -80,7 +79,7 @@ class TaskView:
         self._own: weakref.WeakSet[Trainer] = weakref.WeakSet()
         self._unsubscribe: Callable[[], None] | None = None
         self._runs = 0
-        # A run and a range test exclude each other: both begin under this lock.
+        # A run and a search exclude each other: both begin under this lock.
         lock = threading.Lock()
         self.control = RunControl(
             lock=lock,
@@ -94,8 +93,9 @@ class TaskView:
         self.searches = SearchControl(
             task,
             lock=lock,
-            chain=lambda: chain_of(design().chain),
-            training=lambda: self.control.active,
+            design=design,
+            current=current,
+            runs=self.control,
             changed=self._wake,
             found=found,
         )
@@ -109,7 +109,7 @@ class TaskView:
         return {**self.control.handlers(), **self.searches.handlers()}
 
     def search(self) -> Search | None:
-        """Return the newest range test."""
+        """Return the newest search."""
         return self.searches.newest
 
     def status(self) -> dict[str, Any]:

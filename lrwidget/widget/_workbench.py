@@ -13,20 +13,19 @@ import traitlets
 from lrwidget import _checks, schedules
 from lrwidget.optimizers import Chain, Link
 from lrwidget.schedules import Schedule
-from lrwidget.widget import _pictures
+from lrwidget.widget import _find_pictures, _pictures
 from lrwidget.widget._branch_outlet import NO_BRANCHES, BranchOutlet
 from lrwidget.widget._cell import current_cell
 from lrwidget.widget._design import DesignWidget
+from lrwidget.widget._find_state import first_state, rules_shown
 from lrwidget.widget._given import Given, length, opened_with, same_model
 from lrwidget.widget._journal_view import marks
 from lrwidget.widget._opening import DEFAULT_STEPS
-from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet
+from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet, WholeOutlet
 from lrwidget.widget._publisher import Outlet, Publisher
-from lrwidget.widget._search import IDLE
 from lrwidget.widget._static import Panel
 
 if TYPE_CHECKING:
-    from lrwidget.finding import LRSweep
     from lrwidget.training import Guard, LiveControl, SavedRun, Task, Trainer
     from lrwidget.widget._run_feed import RunFeed
     from lrwidget.widget._run_view import RunView
@@ -40,7 +39,7 @@ _URGENT_TRAIN = (
     *("run", "state", "total", "pace", "error", "held", "plan_seq", "journal"),
     *("address", "undo", "scheduled", "batch_size"),
 )
-_URGENT_FIND = ("state", "settings", "error")
+_URGENT_FIND = ("state", "phase", "settings", "error")
 
 
 class LRWidget(DesignWidget):
@@ -85,6 +84,9 @@ class LRWidget(DesignWidget):
         whose run then has this widget's controls.
     sweep
         The `LRSweep` of the newest range test; None before the first.
+    advice, probe
+        The `Advice` that came after it, and the `Probe` behind that; None where there is none
+        (yet). Read-only.
 
     Raises
     ------
@@ -107,9 +109,12 @@ class LRWidget(DesignWidget):
 
     trainer = traitlets.Any(None, allow_none=True, help="The Trainer of the newest run.")
     sweep = traitlets.Any(None, allow_none=True, help="The LRSweep of the newest range test.")
+    advice = traitlets.Any(None, allow_none=True, read_only=True, help="The Advice after it.")
+    probe = traitlets.Any(None, allow_none=True, read_only=True, help="The Probe behind that.")
 
     _find = traitlets.Dict().tag(sync=True)
     _sweep = traitlets.Dict().tag(sync=True)
+    _probes = traitlets.Dict().tag(sync=True)
     _train = traitlets.Dict().tag(sync=True)
     _history = traitlets.Dict().tag(sync=True)
     _branches = traitlets.Dict().tag(sync=True)
@@ -150,7 +155,7 @@ class LRWidget(DesignWidget):
                 "_branches": NO_BRANCHES,
             }
         if given.task is not None:
-            state |= {"_find": IDLE, "_sweep": {"seq": 0, "columns": {}}}
+            state |= first_state(given.task)
         if given.trainer is not None:
             state["trainer"] = given.trainer
         super().__init__(
@@ -158,7 +163,7 @@ class LRWidget(DesignWidget):
             steps_per_epoch=None if given.task is None else given.task.steps_per_epoch,
             file=file,
             panels=["design"] if self._runs is None else self._runs.panels,
-            catalogue={**schedules.catalogue(), "rules": [] if given.task is None else _rules()},
+            catalogue={**schedules.catalogue(), "rules": rules_shown(given.task)},
             **state,
         )
         if self._runs is not None:
@@ -190,7 +195,7 @@ class LRWidget(DesignWidget):
             like=given.trainer,
             current=lambda: self.trainer,
             show=lambda trainer: self.set_trait("trainer", trainer),
-            found=lambda sweep: self.set_trait("sweep", sweep),
+            found=self._take_found,
         )
         if given.trainer is not None:
             self._task_view.show(None, given.trainer)
@@ -214,6 +219,10 @@ class LRWidget(DesignWidget):
 
     def _search(self) -> Search | None:
         return None if self._runs is None else self._runs.search()
+
+    def _take_found(self, found: dict[str, Any]) -> None:
+        for name, value in found.items():
+            self.set_trait(name, value)
 
     # ---- one run at a time --------------------------------------------------------------------
 
@@ -295,7 +304,9 @@ class LRWidget(DesignWidget):
             snapshots.ask()
             self._wake()
 
-    def _on_use(self, learning_rate: float) -> Future[dict[str, int]]:
+    def _on_use(self, learning_rate: float, **given: str) -> Future[dict[str, int]]:
+        if self._task_view is not None and given.get("from") == "here":
+            return self._task_view.searches.use_here(learning_rate)
         return self._edit(self._now.schedule.with_peak(learning_rate))
 
     # ---- what the browser sees ----------------------------------------------------------------
@@ -313,6 +324,7 @@ class LRWidget(DesignWidget):
             StatusOutlet(searches.status, self._writer("_find"), _URGENT_FIND),
             self._train_snapshots,
             self._find_snapshots,
+            WholeOutlet(searches.probes_seq, searches.probes, self._writer("_probes")),
             branches,
             rows,
             DeltaOutlet(self._search, self._find_snapshots, self.send),
@@ -358,11 +370,10 @@ class LRWidget(DesignWidget):
             panels = _pictures.run_panels(
                 rows, feed.trainer.history.valid.columns(), marks(feed.trainer.journal)
             )
-        sweep: LRSweep | None = self.sweep
-        if sweep is not None and len(sweep.losses):
+        found = _find_pictures.found_panels(self.sweep, self.advice)
+        if found is not None:
             title = f"Learning-rate range test · {title[0].lower()}{title[1:]}"
-            description = f"{_pictures.describe_sweep(sweep)} {description}"
-            panels = [_pictures.sweep_panel(sweep), *panels]
+            description, panels = f"{found[0]} {description}", [*found[1], *panels]
         return title, description, panels
 
     def close(self) -> None:
@@ -384,9 +395,3 @@ _NO_HISTORY: dict[str, Any] = {
     "valid": {},
     "ghost": None,
 }
-
-
-def _rules() -> list[dict[str, str]]:
-    from lrwidget.finding import rules
-
-    return [{"name": name, "title": rule.title, "help": rule.help} for name, rule in rules.items()]

@@ -266,3 +266,13 @@ def test_suggest_asks_every_rule():
 def test_bad_curves_are_refused(name, rates, losses, message):
     with pytest.raises(ValueError, match=message):
         rules[name](rates, losses)
+
+
+def test_a_loss_that_only_rounding_moves_gives_no_suggestion():
+    rates = np.geomspace(1e-7, 10.0, 100)
+    losses = 2.3025851 + 1e-8 * np.sin(np.arange(100.0))
+    suggestions, silent = suggest(rates, losses, 100)
+    assert not suggestions
+    assert set(silent) == set(rules)
+    # A real movement of the same form is read.
+    assert suggest(rates, 2.3 + 1e-3 * np.sin(np.arange(100.0) / 9.0), 100)[0]

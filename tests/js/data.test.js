@@ -119,7 +119,7 @@ test("a sweep grows by deltas, is replaced by snapshots and begins anew", () => 
     fake.emit("msg:custom", ...packDelta({ stream: "find", seq, columns: rungs(at) }));
   assert.deepEqual(rates(), [1, 2, 3]);
 
-  fake.set("_find", { state: "running" });
+  fake.set("_find", { state: "running", phase: "sweep" });
   assert.deepEqual(rates(), []);
   delta(1, [1, 2]);
   delta(2, [3]);
@@ -129,4 +129,30 @@ test("a sweep grows by deltas, is replaced by snapshots and begins anew", () => 
   assert.equal(fake.sent[0].kind, "resync");
   fake.set("_sweep", { seq: 4, columns: packColumns(rungs([1, 2, 3, 4, 5])) });
   assert.deepEqual(rates(), [1, 2, 3, 4, 5]);
+});
+
+test("a sweep of several seeds brings its band, and the next one of one seed has none", () => {
+  const one = { learning_rate: Float64Array.of(1, 2), loss: Float32Array.of(3, 4) };
+  const several = { ...one, band_low: Float32Array.of(2, 3), band_high: Float32Array.of(4, 6) };
+  const fake = createFakeModel({
+    _find: { state: "done" },
+    _sweep: { seq: 1, columns: packColumns(several) },
+  });
+  const client = createClient(fake.model);
+  const sweep = createSweepData(fake.model, client, new AbortController().signal);
+  assert.deepEqual([...sweep.table.column("band_high")], [4, 6]);
+  fake.set("_find", { state: "running", phase: "sweep" });
+  fake.emit("msg:custom", ...packDelta({ stream: "find", seq: 2, columns: one }));
+  assert.deepEqual([...sweep.table.column("loss")], [3, 4]);
+  assert.equal(sweep.table.column("band_high").length, 0);
+});
+
+test("a sweep that is over before it is heard of keeps its points", () => {
+  const points = { learning_rate: Float64Array.of(1, 2), loss: Float32Array.of(3, 4) };
+  const fake = createFakeModel({ _find: { state: "done" }, _sweep: { seq: 1, columns: {} } });
+  const client = createClient(fake.model);
+  const sweep = createSweepData(fake.model, client, new AbortController().signal);
+  fake.set("_sweep", { seq: 2, columns: packColumns(points) });
+  fake.set("_find", { state: "running", phase: "probes" });
+  assert.deepEqual([...sweep.table.column("learning_rate")], [1, 2]);
 });

@@ -45,6 +45,10 @@ test("a sweep shows its progress", () => {
     at({ state: "finding" }, calm, { state: "running", progress: 0.427 }).text,
     "finding 42 %",
   );
+  assert.equal(
+    at({ state: "finding" }, calm, { state: "running", phase: "probes", progress: 0.639 }).text,
+    "finding: probes 63 %",
+  );
 });
 
 test("a store tells of changes only, and not after the signal", () => {

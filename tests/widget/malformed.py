@@ -20,6 +20,10 @@ def _command(kind: str, **fields: Any) -> dict[str, Any]:
     return {"id": "m", "kind": kind, **fields}
 
 
+def _find(**fields: Any) -> dict[str, Any]:
+    return _command("find.start", low=1e-7, high=1.0, steps=100, **fields)
+
+
 def _tracks(tracks: Any) -> dict[str, Any]:
     return {"id": "m", "kind": "design.set", "schedule": _LINE, "tracks": tracks}
 
@@ -67,6 +71,16 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "preset is unknown": (_command("schedule.preset", name="cosin"), "did you mean 'cosine'"),
     "rungs are few": (_command("find.start", low=1e-7, high=1, steps=2), "steps must be"),
     "low is zero": (_command("find.start", low=0, high=1, steps=100), "low must be"),
+    "no seeds": (_find(seeds=0), "seeds must be a whole number >= 1 and <= 16, got 0"),
+    "seeds are many": (_find(seeds=17), "seeds must be a whole number >= 1 and <= 16, got 17"),
+    "ladder is unknown": (_find(ladder="linaer"), "did you mean 'linear'"),
+    "loss is unknown": (_find(loss="test"), "loss must be one of train, valid; got 'test'"),
+    "budget is a number": (_find(budget=400), "budget must be one of none, quick, thorough"),
+    "from nowhere": (_find(**{"from": "there"}), "from must be one of here, start"),
+    "used from a step": (
+        _command("find.use", learning_rate=1e-3, **{"from": 7}),
+        "from must be one of here, start; got 7",
+    ),
     "view is a list": (_command("view", state=[]), "state must be a JSON object"),
     "view is large": (_command("view", state={"x": "y" * 30_000}), "at most 20000 characters"),
     "view has NaN": (_command("view", state={"zoom": [0.0, float("nan")]}), "finite numbers"),

@@ -500,7 +500,7 @@ def test_a_front_end_that_was_not_built_is_an_error_with_the_command(tmp_path, m
 def test_the_built_front_end_is_what_opens(real_bundle):
     state = Page(ScheduleDesigner()).comm.opened["state"]
     assert "export" in state["_esm"]
-    assert len(state["_esm"].encode()) <= 185_000
+    assert len(state["_esm"].encode()) <= 205_000
     assert ".lrw-root" in state["_css"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import threading
 from collections import Counter
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet
+from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet, WholeOutlet
 from lrwidget.widget._publisher import SPACING, Publisher
 
 
@@ -282,3 +283,23 @@ def test_a_message_that_fails_is_logged_once_and_others_go_on(caplog):
         assert outlet.done.acquire(timeout=20)
     publisher.close()
     assert [r.message for r in caplog.records] == ["lrwidget could not update the view of a run"]
+
+
+def test_what_goes_as_a_whole_goes_when_it_has_changed_and_twice_a_second_at_most():
+    whole, clock, sent = {"seq": 0}, Clock(), []
+    outlet = WholeOutlet(
+        lambda: whole["seq"], lambda: dict(whole), lambda value: sent.append((clock.now, value))
+    )
+    publisher = Publisher([outlet], clock=clock, spacing=0.1)
+    assert publisher.tick() is None
+    for tick in range(200):
+        clock.now = tick / 100
+        whole["seq"] = tick + 1
+        publisher.tick()
+    while (delay := publisher.tick()) is not None:
+        clock.now += delay
+    times = [now for now, _ in sent]
+    assert times[0] == 0.0
+    assert all(after - before >= 0.5 - 1e-9 for before, after in itertools.pairwise(times))
+    assert len(times) == 5
+    assert sent[-1][1] == {"seq": 200}

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from lrwidget import schedules
-from lrwidget.widget import ScheduleDesigner, _pictures
+from lrwidget.finding import rules
+from lrwidget.widget import ScheduleDesigner, _find_pictures, _pictures
 from lrwidget.widget._static import Line, Mark, Panel, picture, rate_text, steps_text
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,6 +35,7 @@ def sweep(**changes):
         "smoothed": smoothed,
         "suggestions": {"valley": 1.9e-3, "slide": 3e-2},
         "diverged_at": 8.0,
+        "band": None,
         "low": 1e-7,
         "high": 10.0,
     }
@@ -116,7 +118,7 @@ def test_two_pictures_in_one_page_do_not_share_ids():
 
 def test_it_asks_for_nothing_from_outside_and_runs_nothing():
     run = _pictures.run_panels(RUN, VALID, [Mark(x=9, label="×2")])
-    text = picture([_pictures.sweep_panel(sweep()), *run], title="t", description="d")
+    text = picture([_find_pictures.sweep_panel(sweep()), *run], title="t", description="d")
     assert not re.search(r"url\(|href|<script|@import|on\w+=|<image|<foreignObject", text)
     assert re.findall(r"https?://[^\"']+", text) == ["http://www.w3.org/2000/svg"]
 
@@ -136,7 +138,7 @@ def test_text_is_text():
 
 def test_every_ink_has_a_light_attribute_and_a_dark_rule():
     text = picture(
-        [_pictures.sweep_panel(sweep()), *_pictures.run_panels(RUN, VALID, [])],
+        [_find_pictures.sweep_panel(sweep()), *_pictures.run_panels(RUN, VALID, [])],
         title="t",
         description="d",
     )
@@ -180,10 +182,127 @@ def test_curves_and_their_labels_can_be_told_from_the_paper(palette, ink):
 def test_a_sweep_shows_rules_and_divergence_and_cuts_off_the_blow_up():
     smoothed = sweep().smoothed.copy()
     smoothed[-1] = 1e6
-    text = picture([_pictures.sweep_panel(sweep(smoothed=smoothed))], title="t", description="d")
+    text = picture(
+        [_find_pictures.sweep_panel(sweep(smoothed=smoothed))], title="t", description="d"
+    )
     words = [e.text for e in parsed(text).iter(f"{SVG}text")]
     assert {"valley 1.9e-3", "slide 0.03", "diverged"} <= set(words)
     assert not any("e+" in word or "1000000" in word for word in words)
+
+
+def advised(**changes):
+    curves = {rate: 2.3 - 0.01 * np.arange(50) / (1 + 100 * rate) for rate in (1e-4, 1e-3, 1e-2)}
+    runs = [
+        SimpleNamespace(
+            learning_rate=rate, horizon=50, losses=losses, final=losses[-1], diverged=False
+        )
+        for rate, losses in curves.items()
+    ]
+    probe = SimpleNamespace(runs=runs)
+    said = {
+        "learning_rate": 2.4e-3,
+        "low": 1.3e-3,
+        "high": 4.1e-3,
+        "sure": "fairly sure",
+        "reasons": ("five of six probes at 200 steps were best here", "curvature allows 8e-3"),
+        "refused": None,
+        "remedy": None,
+        "gradient_steps": 1412.0,
+        "evidence": SimpleNamespace(probe=probe, curvature=None, sweep=None),
+    }
+    return SimpleNamespace(**{**said, **changes})
+
+
+def found(sweep, advice):
+    said, panels = _find_pictures.found_panels(sweep, advice)
+    root = parsed(picture(panels, title="t", description=said))
+    return root, said, [e.text for e in root.iter(f"{SVG}text")]
+
+
+def test_a_sweep_of_several_seeds_has_a_band_around_its_mean():
+    def shapes(sweep):
+        root, _, _ = found(sweep, None)
+        return [p.get("d") for p in root.iter(f"{SVG}path") if p.get("fill") != "none"]
+
+    assert shapes(sweep()) == []
+    smoothed = sweep().smoothed
+    [outline] = shapes(sweep(band=np.stack([smoothed - 0.2, smoothed + 0.1])))
+    points = np.array(re.findall(r"([\d.]+) ([\d.]+)", outline), dtype=float)
+    assert len(points) == 2 * len(smoothed)
+    assert (points[: len(smoothed), 1] <= points[: len(smoothed) - 1 : -1, 1]).all()
+
+
+def test_an_advice_is_a_line_in_a_band_with_its_reasons_and_its_cost():
+    root, said, words = found(sweep(), advised())
+    assert "advice 2.4e-3" in words
+    bands = [r for r in root.iter(f"{SVG}rect") if r.get("opacity")]
+    [band] = bands
+    # log10(4.1 / 1.3) of the eight decades that are drawn.
+    assert float(band.get("width")) == pytest.approx(
+        (720 - 64 - 96) * np.log10(4.1 / 1.3) / 8, abs=1
+    )
+    told = (
+        "Use 2.4e-3, between 1.3e-3 and 4.1e-3: fairly sure, for 1\N{THIN SPACE}412 gradient steps."
+    )
+    assert told in words
+    assert told in said
+    assert "Five of six probes at 200 steps were best here." in words
+    height = float(root.get("viewBox").split()[3])
+    assert all(float(e.get("y")) < height for e in root.iter(f"{SVG}text"))
+
+
+def test_the_probes_are_drawn_and_the_best_of_them_is_named():
+    root, _, words = found(sweep(), advised())
+    assert "loss of the probes" in words
+    assert "1e-4" in words
+    lines = [p for p in root.iter(f"{SVG}path") if p.get("fill") == "none"]
+    assert [p.get("stroke-width") for p in lines[-3:]] == ["1", "1", "1.8"]
+
+
+def test_a_refusal_says_why_and_what_would_help_and_names_no_rate():
+    refusal = advised(
+        learning_rate=None,
+        low=None,
+        high=None,
+        sure=None,
+        reasons=(),
+        refused="the loss does not depend on the learning rate" + ", whichever it is" * 8,
+        remedy="check that the optimizer sees the parameters",
+    )
+    root, said, words = found(sweep(), refusal)
+    assert not [r for r in root.iter(f"{SVG}rect") if r.get("opacity")]
+    assert not any(word.startswith("advice") for word in words)
+    together = " ".join(words)
+    assert "No advice: the loss does not depend on the learning rate, whichever" in together
+    assert "Check that the optimizer sees the parameters." in together
+    assert said in parsed(picture([], title="t", description=said)).find(f"{SVG}desc").text
+    assert max(map(len, words)) <= 104
+
+
+def test_where_no_loss_was_finite_the_refusal_stands_alone():
+    empty = np.empty(0)
+    nothing = sweep(learning_rates=empty, losses=empty, smoothed=empty, suggestions={})
+    assert _find_pictures.found_panels(nothing, None) is None
+    refusal = advised(
+        learning_rate=None,
+        low=None,
+        high=None,
+        reasons=(),
+        refused="the loss is nan before the first step",
+        remedy=None,
+        evidence=SimpleNamespace(probe=None),
+    )
+    root, _, words = found(nothing, refusal)
+    assert not list(root.iter(f"{SVG}line"))
+    [_, told] = words
+    assert told.startswith("No advice: the loss is nan before the first step.")
+
+
+def test_rules_that_the_panel_hides_at_first_are_not_drawn():
+    hidden = next(rule for rule in rules.values() if not rule.shown)
+    _, said, words = found(sweep(suggestions={"valley": 1.9e-3, hidden.name: 3e-3}), None)
+    assert "valley 1.9e-3" in words
+    assert not any(hidden.name in word for word in [said, *words])
 
 
 def test_a_run_shows_loss_validation_rate_and_edits():

@@ -415,7 +415,7 @@ def test_a_loss_that_raises_is_shown_and_the_widget_lives_on(page):
     failed = page.wait_for("_train", "state", "failed")
     assert "the disk is gone" in failed["error"]
     page.ask("schedule.preset", name="cosine")
-    page.ask("find.start", low=1e-5, high=0.1, steps=50)
+    page.ask("find.start", low=1e-5, high=0.1, steps=50, seeds=1, budget="none")
     assert "the disk is gone" in page.wait_for("_find", "state", "failed")["error"]
 
 
@@ -426,82 +426,6 @@ def test_a_divergence_is_said_and_travels_as_json(task):
     assert "the loss was" in diverged["error"]
     assert diverged["metrics"]["loss"] is None
     ET.fromstring(page.widget._repr_mimebundle_()[0]["image/svg+xml"])
-
-
-# ---- the range test ----------------------------------------------------------------------------
-
-
-def test_a_range_test_grows_ends_and_its_rate_is_used(page):
-    page.ask("find.start", low=1e-5, high=10.0, steps=60)
-    done = page.wait_for("_find", "state", "done")
-    assert done["settings"] == {"low": 1e-5, "high": 10.0, "steps": 60}
-    sweep = page.widget.sweep
-    assert done["suggestions"] == pytest.approx(dict(sweep.suggestions))
-    assert (done["stopped"], done["progress"] > 0) == (sweep.stopped, True)
-    columns = page.wait(
-        lambda: next(
-            (
-                value["columns"]
-                for value in page.updates("_sweep")
-                if value["columns"] and value["seq"] == len(page.deltas("find"))
-            ),
-            None,
-        )
-    )
-    np.testing.assert_array_equal(decoded(columns["learning_rate"]), sweep.learning_rates)
-    np.testing.assert_array_equal(decoded(columns["loss"]), sweep.losses.astype(np.float32))
-    grown = np.concatenate([decoded_delta(m, b)["loss"] for m, b in page.deltas("find")])
-    np.testing.assert_array_equal(grown, sweep.losses.astype(np.float32))
-    page.ask("find.use", learning_rate=0.02)
-    assert page.widget.schedule == COSINE.with_peak(0.02)
-
-
-def test_a_second_range_test_goes_on_counting(page):
-    for _ in range(2):
-        page.ask("find.start", low=1e-5, high=1e-2, steps=30)
-        page.widget._search().done.result(timeout=PATIENCE)
-        page.wait(lambda: not page.widget._search().fresh() and page.updates("_sweep"))
-    seqs = [m["seq"] for m, _ in page.deltas("find")]
-    assert seqs == list(range(1, len(seqs) + 1))
-
-
-def test_stop_is_answered_when_the_range_test_has_ended(task):
-    gate = threading.Event()
-    own = lrw.Task({"w": jnp.zeros(4)}, loss_fn, train=lambda: batches_of(gate))
-    page = Page(LRWidget(own, optimizers.sgd(0.1), steps=1000))
-    page.ask("find.start", low=1e-6, high=1e-3, steps=1000)
-    page.wait_for("_find", "state", "running")
-    stop = page.command("find.stop")
-    gate.set()
-    assert page.reply(stop)["value"] == {"state": "stopped"}
-    assert page.wait_for("_find", "state", "stopped")["stopped"] == "cancelled"
-    page.ask("find.start", low=1e-6, high=1e-3, steps=20)
-
-
-def batches_of(gate):
-    """Yield batches; from the tenth on only when the gate is open."""
-    number = 0
-    while True:
-        if number >= 10:
-            gate.wait(PATIENCE)
-        number += 1
-        yield X[:32], Y[:32]
-
-
-def test_finding_and_training_exclude_each_other(page):
-    started(page)
-    said = page.refused("find.start", low=1e-5, high=1.0, steps=50)
-    assert "the run is training: pause it or stop it" in said
-    page.ask("train.pause")
-    page.ask("find.start", low=1e-6, high=1e-3, steps=10_000)
-    for kind in ("train.resume", "train.restart"):
-        assert "a range test is running" in page.refused(kind)
-    assert "a range test is running" in page.refused("train.step", steps=1)
-    assert "already" in page.refused("find.start", low=1e-5, high=1.0, steps=50)
-    assert page.wait_for("_train", "state", "finding")["run"] == 1
-    page.ask("find.stop")
-    page.wait(lambda: page.updates("_train")[-1]["state"] == "paused")
-    page.ask("train.resume")
 
 
 # ---- reload, a second view ---------------------------------------------------------------------
@@ -667,7 +591,7 @@ def test_the_same_path_is_the_same_cell_too(tmp_path):
 
 def test_a_range_test_of_the_widget_before_is_stopped(task):
     first = Page(LRWidget(task, optimizers.sgd(COSINE)))
-    first.ask("find.start", low=1e-6, high=1e-3, steps=10_000)
+    first.ask("find.start", low=1e-6, high=1e-3, steps=10_000, budget="none")
     first.wait_for("_find", "state", "running")
     LRWidget(task, optimizers.sgd(COSINE))
     assert first.widget._search().done.result(timeout=PATIENCE) == {"state": "stopped"}
@@ -708,7 +632,7 @@ def test_shown_again_after_a_run_it_shows_the_run(task):
     page = Page(LRWidget(task, optimizers.sgd(0.05), steps=120))
     data, _ = page.widget._repr_mimebundle_()
     assert "Learning-rate schedule" in data["image/svg+xml"]
-    page.ask("find.start", low=1e-5, high=1.0, steps=40)
+    page.ask("find.start", low=1e-5, high=1.0, steps=40, seeds=1, budget="none")
     page.widget._search().done.result(timeout=PATIENCE)
     assert "range test" in page.widget._repr_mimebundle_()[0]["image/svg+xml"]
     page.ask("train.start")

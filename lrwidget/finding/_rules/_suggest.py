@@ -89,6 +89,9 @@ _RULES = (
 # The first points are few to average, and the lowest loss may be there by chance.
 _WITHOUT_NOISE = Trim(share=HEAD_FRACTION)
 
+# A loss that is the same at every rate still differs in its last digits, once averaged.
+_SAME = 1e-6
+
 rules: Mapping[str, Rule] = MappingProxyType({rule.name: rule for rule in _RULES})
 """Every rule by name, in the order in which the panels list them."""
 
@@ -119,6 +122,8 @@ def suggest(
     lowest = float(rates[np.argmin(values)]) if len(rates) else np.inf
     suggestions: dict[str, float] = {}
     silent: dict[str, str] = {}
+    if len(losses) > 1 and np.ptp(losses) <= _SAME * np.abs(losses).max():
+        return {}, dict.fromkeys(rules, "the loss is the same at every rate")
     for name, rule in rules.items():
         if rule.rates_only and not of_rates:
             silent[name] = "what it goes by is a convention for learning rates"

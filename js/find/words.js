@@ -1,0 +1,180 @@
+/**
+ * What the Find panel says: how far it is, how it ended, what the advice is.
+ */
+
+import { formatRate, formatSteps } from "../shared/format.js";
+
+/** @typedef {import("../shared/traits.js").FindState} FindState */
+/** @typedef {import("../shared/traits.js").AdviceState} AdviceState */
+/** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
+
+/** @param {string} error */
+export function failureOf(error) {
+  return `The range test failed: ${error}`;
+}
+
+/**
+ * Whether there is a run to check from: one that has begun and is not over.
+ *
+ * @param {Pick<Train, "state" | "step">} train
+ */
+export function canCheckHere({ state, step }) {
+  return (state === "running" || state === "paused") && step > 0;
+}
+
+/**
+ * Whether the search is over without an advice.
+ *
+ * @param {FindState} find
+ */
+export function isBarren({ state, advice }) {
+  return state !== "running" && advice !== null && advice.state !== "advised";
+}
+
+/**
+ * @param {FindState} find
+ * @param {string} training
+ * @param {{points: number, runs: number}} come Points of the sweep and probes so far.
+ * @returns {string}
+ */
+export function noteOf(find, training, { points, runs }) {
+  const { state, phase, settings } = find;
+  if (state === "running") {
+    if (phase === "probes") {
+      return runs === 1 ? "1 short run" : `${formatSteps(runs)} short runs`;
+    }
+    const { steps, seeds } = settings;
+    const done = `step ${formatSteps(points)} of ${formatSteps(steps)}`;
+    return seeds > 1 ? `${done}, ${seeds} seeds` : done;
+  }
+  if (["running", "compiling"].includes(training)) {
+    return "A run is training: pause or stop it to search from the initial weights.";
+  }
+  return state === "idle" ? "" : outcomeOf(find);
+}
+
+/**
+ * How the sweep ended.
+ *
+ * @param {FindState} find
+ * @returns {string}
+ */
+export function outcomeOf({ state, error, diverged_at, stopped, advice }) {
+  if (state === "failed") {
+    return error === null ? "The range test failed." : failureOf(error);
+  }
+  const inProbes = advice?.state === "stopped" && stopped !== "cancelled";
+  if (state === "stopped" && !inProbes) {
+    return "Stopped before the end.";
+  }
+  const end =
+    diverged_at === null
+      ? "The range test reached its highest rate."
+      : `Ended at ${formatRate(diverged_at)}, where the loss diverged.`;
+  return inProbes ? `${end} The short runs were stopped.` : end;
+}
+
+/**
+ * What a screen reader says when a search is over.
+ *
+ * @param {FindState} find
+ * @returns {string}
+ */
+export function spokenOutcome(find) {
+  const { advice } = find;
+  if (advice?.state === "advised") {
+    return `Advice: ${titleOf(advice)}, ${betweenOf(advice)}. ${advice.sure ?? ""}`;
+  }
+  return advice?.state === "refused"
+    ? `${outcomeOf(find)} No advice: ${advice.refused ?? "no reason is known"}`
+    : outcomeOf(find);
+}
+
+/**
+ * @param {AdviceState} advice
+ * @returns {string}
+ */
+export function titleOf({ state, learning_rate }) {
+  switch (state) {
+    case "advised":
+      return `Use ${formatRate(learning_rate)}`;
+    case "refused":
+      return "No advice";
+    case "failed":
+      return "The advice failed";
+    case "stopped":
+      return "Stopped";
+    default:
+      return "Looking for a rate…";
+  }
+}
+
+/**
+ * @param {Pick<AdviceState, "low" | "high">} advice
+ * @returns {string} empty where no range is known
+ */
+export function betweenOf({ low, high }) {
+  return low === null || high === null
+    ? ""
+    : `between ${formatShort(low)} and ${formatShort(high)}`;
+}
+
+/**
+ * A bound, of which nobody knows a third figure.
+ *
+ * @param {number} rate
+ */
+export function formatShort(rate) {
+  return formatRate(Number(rate.toPrecision(2)));
+}
+
+/**
+ * What taking a rate does.
+ *
+ * @param {FindState["settings"]["from"]} from
+ * @returns {string}
+ */
+export function effectOf(from) {
+  return from === "here"
+    ? "scales what is left of the run's curve to this rate"
+    : "rescales the schedule, so that it peaks at this rate";
+}
+
+/**
+ * What the advice is for.
+ *
+ * @param {AdviceState} advice
+ * @param {FindState["settings"]["from"]} from
+ * @returns {string}
+ */
+export function aimOf({ steps, loss }, from) {
+  const what = loss === "valid" ? "validation loss" : "training loss";
+  const where = from === "here" ? " from where the run is" : "";
+  return steps === null
+    ? `Aims at the lowest final ${what}${where}.`
+    : `Aims at the lowest ${what} after ${formatSteps(steps)} steps${where}.`;
+}
+
+/**
+ * @param {number} sweep Gradient steps of the range test.
+ * @param {number | null} probes Those of the advice, where there was one.
+ * @returns {string}
+ */
+export function costOf(sweep, probes) {
+  if (sweep <= 0 && !probes) {
+    return "";
+  }
+  const parts = probes ? ` for the range test and ${formatSteps(probes)} for the advice` : "";
+  return `Cost: ${formatSteps(sweep)} gradient steps${parts}, on a copy; your model is as it was.`;
+}
+
+/** How sure, as filled dots of three. @type {Record<string, string>} */
+const DOTS = { "very sure": "●●●", "fairly sure": "●●○", "a first guess": "●○○" };
+
+/**
+ * @param {string | null} sure
+ * @returns {string}
+ */
+export function dotsOf(sure) {
+  return DOTS[sure ?? ""] ?? "";
+}
