@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lrwidget import optimizers, schedules
-    from lrwidget.finding import LRSweep, find_lr
+    from lrwidget import finding, optimizers, schedules
+    from lrwidget.finding import Advice, Comparison, LRSweep, Probe, advise, compare, find_lr, probe
     from lrwidget.optimizers import Chain, Link
     from lrwidget.schedules import Duration, Lengths, Schedule, Segment
     from lrwidget.training import LiveControl, Task, Trainer, open_run, replay
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "Advice": "lrwidget.finding",
+    "Comparison": "lrwidget.finding",
+    "compare": "lrwidget.finding",
+    "Probe": "lrwidget.finding",
+    "advise": "lrwidget.finding",
+    "probe": "lrwidget.finding",
     "Chain": "lrwidget.optimizers",
     "Duration": "lrwidget.schedules",
     "LRSweep": "lrwidget.finding",
@@ -36,24 +42,31 @@ _HOMES = {
     "open_run": "lrwidget.training",
     "replay": "lrwidget.training",
 }
-_ROOMS = ("optimizers", "schedules")
+_ROOMS = ("finding", "optimizers", "schedules")
 
 __all__ = [
+    "Advice",
     "Chain",
+    "Comparison",
     "Duration",
     "LRSweep",
     "LRWidget",
     "Lengths",
     "Link",
     "LiveControl",
+    "Probe",
     "Schedule",
     "ScheduleDesigner",
     "Segment",
     "Task",
     "Trainer",
+    "advise",
+    "compare",
     "find_lr",
+    "finding",
     "open_run",
     "optimizers",
+    "probe",
     "replay",
     "schedules",
 ]

@@ -1,0 +1,246 @@
+"""Several chains trained side by side, from the same weights and on the same batches."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from lrwidget import _checks
+from lrwidget.finding._comparison import BoolArray, Comparison, FloatArray, rank
+from lrwidget.optimizers import Chain, Link, chain_of
+
+if TYPE_CHECKING:
+    from lrwidget.finding._replicas import CancelFlag
+    from lrwidget.finding._start import Start
+    from lrwidget.training import Task, Trainer
+
+# A run that ends as far above its first loss as this many times its size has not come back.
+_LOST = 10.0
+
+
+class ComparisonProgress(NamedTuple):
+    """The comparison so far, as `on_progress` gets it."""
+
+    name: str  # of the chain that is being trained
+    seed: int  # 0, 1, …
+    losses: FloatArray  # of this run so far
+    share: float  # of all steps, 0 to 1
+
+
+def compare(
+    task: Task,
+    chains: Mapping[str, Chain | Link],
+    *,
+    steps: int | None = None,
+    seeds: int = 3,
+    loss: Literal["train", "valid"] = "train",
+    start: str | Trainer | None = None,
+    on_progress: Callable[[ComparisonProgress], object] | None = None,
+    cancel: CancelFlag | None = None,
+) -> Comparison:
+    """Train several chains side by side, several times each.
+
+    Every run begins with the same weights. A seed is an order of the data and a randomness of the
+    steps, and every chain gets the same of it: what differs at one seed is due to the chains.
+
+    Parameters
+    ----------
+    task
+        What is trained. Model, data iterators and a Trainer's run are left as they are.
+    chains
+        Name to optimizer chain, or its one link; at least one.
+    steps
+        Steps of each run; default the longest schedule's.
+    seeds
+        Runs of each chain, at least 1. With two or more the result tells which differences are
+        larger than those between the seeds; three are few for that, five are better.
+    loss
+        What to judge by: the final training loss or the final validation loss.
+    start
+        None for the task's initial weights; ``"current"`` for those that the model object has
+        now; a `Trainer` for where its run is. Then schedules go on at the run's step, the
+        optimizer of a chain that is built like the run's goes on with the run's state, and
+        `steps` defaults to what is left.
+    on_progress
+        Called with a `ComparisonProgress` after each chunk of steps, on the calling thread.
+    cancel
+        A `threading.Event` or the like; when set, the comparison ends after the chunk that runs,
+        with the runs that are complete.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or no schedule ends and no `steps` are given.
+
+    Notes
+    -----
+    Runs that diverge are kept as such. Data that comes in an order of its own (an iterable) is
+    read further on for the second seed, and so on. No validation loss is taken during a run: links
+    that wait for one do nothing.
+
+    Examples
+    --------
+    >>> optimizers = lrw.optimizers  # doctest: +SKIP
+    >>> compare(
+    ...     task, {"adam": optimizers.adam(3e-3), "sgd": optimizers.sgd(0.1)}, steps=300
+    ... )  # doctest: +SKIP
+    Comparison of 2: 300 steps, 3 seeds, 1816 gradient steps
+            final training loss  over the seeds    against adam
+      adam  0.0412               0.0396 to 0.0431  best
+      sgd   0.1733               0.1699 to 0.1759  worse by +0.13 (+0.13 to +0.14)
+    """
+    from lrwidget.finding._probe import checked  # JAX, which a finished comparison does without
+    from lrwidget.finding._replicas import CancelledError
+    from lrwidget.finding._start import started
+
+    named = _named(chains)
+    checked(task, next(iter(named.values())), loss, on_progress, cancel)
+    seeds = _checks.integer("seeds", seeds, low=1)
+    if steps is not None:
+        steps = _checks.integer("steps", steps, low=1)
+    with contextlib.ExitStack() as stack:
+        # A Trainer is paused by the first of these and goes on after the last.
+        starts = {
+            name: stack.enter_context(started(task, chain, start)) for name, chain in named.items()
+        }
+        length = _length(steps, named, next(iter(starts.values())).step)
+        runs = {name: _Runs(begin, seeds, length, loss, cancel) for name, begin in starts.items()}
+        cancelled, done = False, 0
+        try:
+            for seed in range(seeds):
+                for name, those in runs.items():
+                    told = functools.partial(_tell, on_progress, name, seed, done, runs)
+                    those.run(seed, told)
+                    done += 1
+        except CancelledError:
+            cancelled = True
+    diverged = {name: those.diverged() for name, those in runs.items()}
+    return Comparison(
+        names=tuple(named),
+        steps=length,
+        seeds=seeds,
+        loss=loss,
+        losses=_frozen({name: those.losses for name, those in runs.items()}),
+        final=_frozen({name: those.final for name, those in runs.items()}),
+        valid=_frozen({name: those.valid for name, those in runs.items()}),
+        diverged=_frozen(diverged),
+        best=min(named, key=lambda name: rank(runs[name].final, diverged[name])),
+        gradient_steps=sum(those.spent for those in runs.values()),
+        cancelled=cancelled,
+    )
+
+
+class _Runs:
+    """The runs of one chain."""
+
+    def __init__(
+        self,
+        start: Start,
+        seeds: int,
+        steps: int,
+        loss: Literal["train", "valid"],
+        cancel: CancelFlag | None,
+    ) -> None:
+        from lrwidget.finding._replicas import Replicas
+
+        self.losses: FloatArray = np.full((seeds, steps), math.nan)
+        self.final: FloatArray = np.full(seeds, math.nan)
+        self.valid: FloatArray | None = None
+        self._replicas = Replicas(start, objective=loss, cancel=cancel)
+        self._validation: Replicas | None = None
+        if start.task.validates:
+            self.valid = self.final if loss == "valid" else self.final.copy()
+            if loss != "valid":
+                self._validation = Replicas(start, objective="valid", cancel=cancel)
+        columns = [start.chain.addresses().index(address) for address in start.addresses]
+        self._rows = start.chain.rows(start.step, steps)[:, columns]
+
+    @property
+    def spent(self) -> float:
+        """Gradient steps so far."""
+        return self._replicas.spent + (self._validation.spent if self._validation else 0.0)
+
+    def run(self, seed: int, tell: Callable[[FloatArray], object]) -> None:
+        """Make the run of a seed; what it gives is only kept when it is complete."""
+        apart = self._validation is not None
+        made = self._replicas.run(self._rows, replica=seed, keep=apart, on_chunk=tell)
+        valid = math.inf
+        if self._validation is not None and made.carry is not None:
+            valid = float(self._validation.judged(made.carry, 1)[0])
+        # What comes after the first NaN or infinity is no loss of this run.
+        good = int(np.append(np.flatnonzero(~np.isfinite(made.losses)), len(made.losses))[0])
+        self.losses[seed, :good] = made.losses[:good]
+        self.final[seed] = made.end
+        if self.valid is not None and self._validation is not None:
+            self.valid[seed] = valid if math.isfinite(valid) else math.inf
+
+    def diverged(self) -> BoolArray:
+        """Return which runs were lost, shape (seeds,)."""
+        # Before the first update all runs are alike but for their batches.
+        first = self.losses[:, 0]
+        if not np.isfinite(first).any():
+            return np.isinf(self.final)
+        began = float(np.nanmean(first))
+        with np.errstate(invalid="ignore"):  # NaN where a run was not made
+            above = self.final - began > _LOST * abs(began)
+        lost: BoolArray = np.isinf(self.final) | above
+        return lost
+
+
+def _named(chains: Any) -> dict[str, Chain]:
+    if not isinstance(chains, Mapping):
+        raise TypeError(
+            f"chains must map names to chains, such as {{'adam': lrwidget.optimizers.adam(1e-3)}}, "
+            f"got {type(chains).__name__}"
+        )
+    if not chains:
+        raise ValueError("chains must hold at least one chain, got none")
+    for name in chains:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the names of chains must be text, got {name!r}")
+    return {name: chain_of(chain, f"chains[{name!r}]") for name, chain in chains.items()}
+
+
+def _length(steps: int | None, chains: Mapping[str, Chain], begin: int) -> int:
+    if steps is not None:
+        return steps
+    longest = max((chain.steps or 0 for chain in chains.values()), default=0)
+    if longest == 0:
+        raise ValueError("steps must be given where no chain has a schedule that ends, got None")
+    if longest <= begin:
+        raise ValueError(
+            f"steps must be given where every schedule is over, got None: the longest ends at "
+            f"step {longest}, and the run is at step {begin}"
+        )
+    return longest - begin
+
+
+def _tell(
+    on_progress: Callable[[ComparisonProgress], object] | None,
+    name: str,
+    seed: int,
+    done: int,
+    runs: Mapping[str, _Runs],
+    losses: FloatArray,
+) -> None:
+    if on_progress is not None:
+        seeds, steps = runs[name].losses.shape
+        share = (done + len(losses) / steps) / (len(runs) * seeds)
+        on_progress(ComparisonProgress(name, seed, losses, share))
+
+
+def _frozen(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    for array in arrays.values():
+        if array is not None:
+            array.flags.writeable = False
+    return MappingProxyType(dict(arrays))

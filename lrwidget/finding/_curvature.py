@@ -1,0 +1,363 @@
+"""How sharply the loss is curved where training begins, and which rates that allows."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lrwidget import _checks
+from lrwidget.finding._critical import Edge, critical_rate
+from lrwidget.finding._measured import measured
+from lrwidget.optimizers import Chain, Link, chain_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lrwidget.finding._first_look import FirstLook
+    from lrwidget.finding._response import Reading, Responses
+    from lrwidget.finding._start import Start
+    from lrwidget.training import Task, Trainer
+
+FORWARD = 1.0 / 3.0
+PRODUCT = 2.0
+
+# They only ever make a step smaller; without them the edge is a lower bound of that with them.
+_CLIPPING = ("clip_by_global_norm", "clip", "clip_by_block_rms", "adaptive_grad_clip")
+
+# Two updates that differ by no more are the same but for rounding and the rate.
+_IN_PROPORTION = 1e-2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Curvature:
+    """The curvature of the training loss, on one batch, and the rates that it allows.
+
+    Attributes
+    ----------
+    sharpness
+        The largest eigenvalue of the Hessian ``H`` of the loss; where `preconditioned`, of
+        ``P**(-1/2) H P**(-1/2)``, ``P`` being what the optimizer divides each gradient by. None
+        where it has no such form; see `curvature`.
+    preconditioned
+        Whether the optimizer divides the gradients.
+    edge
+        What rate times sharpness must stay below: 2 for gradient descent, ``2 (1 + m)`` with
+        momentum, 38 for Adam with ``b1=0.9``. None without a sharpness.
+    safe_up_to
+        ``edge / sharpness``: up to this rate a small swing across the sharpest valley dies away.
+        None without a sharpness, or where the loss curves upwards nowhere.
+    critical_rate
+        The smallest rate at which one typical update raises the loss of the batch. None where no
+        rate does, or where the updates do not go downhill.
+    meaning
+        All of it in words.
+    loss
+        The loss of the batch.
+    gradient_norm
+        The norm of its gradient.
+    gradient_steps
+        What it cost: a gradient 1, a Hessian-vector product 2, a forward pass 1/3.
+    left_out
+        Labels of the chain's links without which it was measured; see `find_lr`.
+    """
+
+    sharpness: float | None
+    preconditioned: bool
+    edge: float | None
+    safe_up_to: float | None
+    critical_rate: float | None
+    meaning: str
+    loss: float
+    gradient_norm: float
+    gradient_steps: float
+    left_out: tuple[str, ...] = ()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Mark the rates.
+
+        Parameters
+        ----------
+        ax
+            Matplotlib axes whose horizontal axis is the learning rate, such as those of
+            `LRSweep.plot`; by default those of a new figure, which shows the two alone.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from lrwidget.plotting import plot_curvature  # matplotlib, only when drawn
+
+        return plot_curvature(self, ax)
+
+    def __repr__(self) -> str:
+        """Return the numbers in one line."""
+        sharpness = "none" if self.sharpness is None else f"{self.sharpness:.3g}"
+        kind = " (preconditioned)" if self.preconditioned else ""
+        safe = "not known" if self.safe_up_to is None else f"{self.safe_up_to:.2e}"
+        critical = "none" if self.critical_rate is None else f"{self.critical_rate:.2e}"
+        return (
+            f"Curvature: sharpness {sharpness}{kind}, safe up to {safe}, "
+            f"critical rate {critical}, {self.gradient_steps:.3g} gradient steps"
+        )
+
+
+def curvature(
+    task: Task,
+    chain: Chain | Link,
+    *,
+    start: str | Trainer | None = None,
+    seed: int = 0,
+    iterations: int = 10,
+) -> Curvature:
+    r"""Measure the sharpness of the loss and the critical rate where training begins.
+
+    Parameters
+    ----------
+    task
+        What is trained.
+    chain
+        The optimizer chain, or its one link. Links that choose the size of the steps themselves
+        are left out; see `find_lr`.
+    start
+        None for the task's initial weights; ``"current"`` for those that the model object has
+        now; a `Trainer` for where its run is, which is paused meanwhile and goes on after.
+    seed
+        Which batches and which randomness: 0 for those that the run has first. Integer >= 0.
+    iterations
+        Hessian-vector products for the sharpness, 1 to 100. Five find it within a tenth, ten
+        within a hundredth on the networks that we tried.
+
+    Returns
+    -------
+    Curvature
+
+    Raises
+    ------
+    NothingToMeasureError
+        A `ValueError`: if the loss or the gradient is not finite at the start, or the gradient is
+        zero.
+    TypeError, ValueError
+        If an argument is not as described, or the chain has several learning rates.
+
+    Notes
+    -----
+    **Sharpness.** By Lanczos with full re-orthogonalisation, on the loss of the first batch with
+    its dropout masks and its BatchNorm statistics. On a quadratic, gradient descent at the rate
+    :math:`r` converges where :math:`r \lambda < 2`, and heavy-ball momentum where
+    :math:`r \lambda < 2 (1 + m)`; Adam's edge is at
+    :math:`r \lambda(P^{-1} H) = (2 + 2 b_1) / (1 - b_1)` (Cohen et al. 2021, arXiv 2103.00065;
+    2022, arXiv 2207.14484). None of these is written down here: the chain is given gradients of
+    the size of the first four batches' (their root mean square) which change their sign at every
+    step, as they do at the edge, and its updates tell both what it divides by and what its momentum
+    makes of it. ``P`` is so that of an optimizer that has seen 64 gradients like these. For weights
+    that had no gradient on these batches nothing is measured.
+
+    Where an update is not of this form there is no sharpness: sign descent and Lion, whose
+    step does not get smaller in a valley; Muon, LAMB, LARS and others that treat a matrix or a
+    layer as a whole; those that find their rate themselves. Clipping is left out where it is at
+    work, which errs on the safe side.
+
+    **Critical rate.** Of the chain as it is, with clipping and weight decay, by forward passes on
+    the first batch (arXiv 2601.16979): at most 9, or 18 where updates are not in proportion to the
+    rate and are asked for at each rate anew. The update is that after 16 gradients of four batches
+    at unmoved weights, so that momentum and denominators are built up. On a quadratic, along the
+    gradient :math:`g`, it is :math:`2\, g \cdot g / (g \cdot H g)`, never below
+    :math:`2 / \lambda`. Where a chain's rate cannot be set, it is the number that is compiled in
+    times the factor by which updates may be larger.
+
+    Examples
+    --------
+    >>> curvature(task, chain)  # doctest: +SKIP
+    Curvature: sharpness 3.93, safe up to 5.08e-01, critical rate 1.1e+00, 26.7 gradient steps
+    """
+    from lrwidget.finding._start import started
+    from lrwidget.training import Task  # JAX, which a finished measurement does without
+
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    seed = _checks.integer("seed", seed, low=0)
+    iterations = _checks.integer("iterations", iterations, low=1, high=100)
+    chain, left_out = measured(chain_of(chain))
+    with started(task, chain, start) as begin:
+        return curvature_at(begin, seed=seed, iterations=iterations, left_out=left_out)
+
+
+def curvature_at(
+    start: Start,
+    *,
+    seed: int = 0,
+    iterations: int = 10,
+    left_out: tuple[str, ...] = (),
+    look: FirstLook | None = None,
+) -> Curvature:
+    """Do what `curvature` does, from a state that is at hand.
+
+    Parameters
+    ----------
+    start
+        The state, with the chain that is measured.
+    seed, iterations
+        As `curvature` has them.
+    left_out
+        What to say was left out.
+    look
+        The first look at `seed`, where it has been taken; then its cost is not counted again.
+    """
+    from lrwidget.finding._first_look import NothingToMeasureError, first_look
+    from lrwidget.finding._response import Responses
+
+    spent = 0.0
+    if look is None:
+        look = first_look(start, replica=seed)
+        spent = look.gradient_steps
+    if look.trouble is not None:
+        raise NothingToMeasureError(look)
+    responses = Responses(start, start.chain, look.sample)
+    reading, without = responses.reading(), False
+    if reading is None:
+        bare = _unclipped(start.chain)
+        if bare is not None:
+            reading = Responses(start, bare, look.sample).reading()
+            without = reading is not None
+    sharpness = edge = safe = None
+    if reading is not None:
+        sharpness, edge, safe = _sharpness(start, look, reading, iterations, seed)
+        spent += PRODUCT * iterations
+    found, rate, updates = _critical(start, look, responses, safe)
+    spent += FORWARD * found.passes
+    if responses.dear:
+        spent += PRODUCT * responses.warm * updates
+    preconditioned = reading is not None and not reading.uniform
+    return Curvature(
+        sharpness=sharpness,
+        preconditioned=preconditioned,
+        edge=edge,
+        safe_up_to=safe,
+        critical_rate=rate,
+        meaning=_meaning(sharpness, edge, safe, rate, found, preconditioned, without),
+        loss=look.losses[0],
+        gradient_norm=look.gradient_norms[0],
+        gradient_steps=spent,
+        left_out=left_out,
+    )
+
+
+def _unclipped(chain: Chain) -> Chain | None:
+    links = [link for link in chain.links if link.name not in _CLIPPING]
+    if len(links) == len(chain.links) or not links or links[-1].declaration.wraps:
+        return None
+    return Chain(*links, groups=chain.groups)
+
+
+# ---- sharpness ----------------------------------------------------------------------------------
+
+
+def _sharpness(
+    start: Start, look: FirstLook, reading: Reading, iterations: int, seed: int
+) -> tuple[float | None, float | None, float | None]:
+    """Return the sharpness, what times the rate must stay below, and the rate."""
+    from lrwidget.finding._hessian import largest_eigenvalue
+
+    # What momentum makes of the swing, so that the rest is the Hessian in the optimizer's scale.
+    unit = float(reading.answer.max()) if reading.uniform else reading.momentum
+    weights = reading.answer / unit
+    found = largest_eigenvalue(start, look, weights, iterations=iterations, seed=seed)
+    if not math.isfinite(found):
+        return None, None, None
+    edge = 2.0 / unit
+    return found, edge, edge / found if found > 0.0 else None
+
+
+# ---- critical rate ------------------------------------------------------------------------------
+
+
+def _critical(
+    start: Start, look: FirstLook, responses: Responses, safe: float | None
+) -> tuple[Edge, float | None, int]:
+    """Return what was found, as a rate of the chain, and how often the chain was asked."""
+    from lrwidget.finding._hessian import Along
+    from lrwidget.finding._response import NOMINAL_RATE
+
+    loss_after = Along(start, look)
+    loss, asked = look.losses[0], 1
+    nominal = NOMINAL_RATE if responses.live else 1.0
+    small = responses.typical(nominal)
+    slope = small.slope / nominal
+    if not (slope < 0.0 and math.isfinite(slope)):
+        return Edge(None, 0), None, asked
+    # Where the slope alone would bring the loss to zero; the sharpness knows better.
+    guess = abs(loss) / -slope if loss else 1.0 / -slope
+    guess = min(guess, 2.0 * safe) if safe is not None else guess
+    found = Edge(None, 0)
+    in_proportion = True
+    if responses.live:
+        asked += 1
+        in_proportion = _alike(responses.typical(guess).update, small.update, guess / nominal)
+    if in_proportion:
+        found = critical_rate(lambda r: loss_after(small.update, r / nominal), loss, slope, guess)
+        if found.rate is not None and responses.live:
+            asked += 1
+            there = responses.typical(found.rate).update
+            in_proportion = _alike(there, small.update, found.rate / nominal)
+            guess = found.rate
+    if not in_proportion:
+        # The edge is the chain's own only where each rate gets its own update.
+        before = found.passes
+        found = critical_rate(lambda r: loss_after(responses.typical(r).update), loss, slope, guess)
+        asked += found.passes
+        found = dataclasses.replace(found, passes=found.passes + before)
+    if found.rate is None:
+        return found, None, asked
+    return found, found.rate * (1.0 if responses.live else responses.static_rate), asked
+
+
+def _alike(large: Any, small: Any, factor: float) -> bool:
+    from lrwidget.finding._response import flat
+
+    one, other = flat(large), factor * flat(small)
+    return bool(np.linalg.norm(one - other) <= _IN_PROPORTION * np.linalg.norm(one))
+
+
+# ---- words --------------------------------------------------------------------------------------
+
+
+def _meaning(
+    sharpness: float | None,
+    edge: float | None,
+    safe: float | None,
+    critical: float | None,
+    found: Edge,
+    preconditioned: bool,  # noqa: FBT001
+    without_clipping: bool,  # noqa: FBT001
+) -> str:
+    parts = []
+    if safe is not None and sharpness is not None and edge is not None:
+        scale = ", in the scale in which the optimizer steps" if preconditioned else ""
+        parts.append(
+            f"Safe up to {safe:.2g}: at this rate a small swing across the sharpest valley still "
+            f"dies away ({edge:.2g} over the sharpness {sharpness:.3g} of the first batch{scale}). "
+            "That holds for where training begins. Training often flattens what is too sharp, so "
+            "that two to four times as much may work, and a warm-up allows more."
+        )
+        if without_clipping:
+            parts.append("Clipping, left out here, allows more while gradients are large.")
+    elif sharpness is not None and sharpness <= 0.0:
+        parts.append("The loss curves upwards in no direction here, so no rate is known as safe.")
+    else:
+        parts.append(
+            "No safe rate can be computed: the size of this optimizer's steps is not in "
+            "proportion to the gradient of each weight."
+        )
+    if critical is not None:
+        parts.append(
+            f"Critical {critical:.2g}: one typical update at this rate leaves the loss of its "
+            "batch where it was, and a larger one raises it."
+        )
+    elif found.never:
+        parts.append("No rate that was tried raised the loss in one update.")
+    else:
+        parts.append("The optimizer's updates do not go downhill here, at any rate that was tried.")
+    return " ".join(parts)

@@ -1,0 +1,154 @@
+"""The losses and gradients of a few batches before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from lrwidget.finding._start import Start
+    from lrwidget.training import Task
+    from lrwidget.training._batches import Source
+
+BATCHES = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FirstLook:
+    """The losses and the gradients of the first batches, at unmoved parameters.
+
+    Attributes
+    ----------
+    losses
+        The loss of each batch, shape (4,).
+    gradient_norms
+        The norm of the gradient of each, shape (4,).
+    gradient_steps
+        What it cost: 4.
+    sample
+        What else is measured on.
+    """
+
+    losses: tuple[float, ...]
+    gradient_norms: tuple[float, ...]
+    gradient_steps: float
+    sample: Sample = dataclasses.field(repr=False)
+
+    @property
+    def trouble(self) -> str | None:
+        """What stands in the way of any training from here, in a sentence; None for nothing."""
+        if not all(map(math.isfinite, self.losses)):
+            bad = next(loss for loss in self.losses if not math.isfinite(loss))
+            return f"the loss is {bad} before the first step"
+        if not all(map(math.isfinite, self.gradient_norms)):
+            return "the gradient is not finite before the first step"
+        if not any(self.gradient_norms):
+            return "the gradient is exactly zero: the loss does not depend on the parameters here"
+        return None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sample:
+    """Some batches' losses and gradients, and the first of the batches."""
+
+    batch: Any
+    key: jax.Array
+    losses: jax.Array  # (k,)
+    grads: Any  # like the parameters, stacked: (k, …)
+    size: Any  # like the parameters: the root of the gradients' mean square
+
+
+class NothingToMeasureError(ValueError):
+    """Raised where the loss or its gradient is not finite at the start, or the gradient is zero.
+
+    Attributes
+    ----------
+    look
+        The losses and gradients, as a `FirstLook`.
+    """
+
+    def __init__(self, look: FirstLook) -> None:
+        super().__init__(f"there must be something to measure at the start, and {look.trouble}")
+        self.look = look
+
+
+def first_look(start: Start, *, replica: int = 0) -> FirstLook:
+    """Look at four batches from a state, for the price of four gradients.
+
+    Parameters
+    ----------
+    start
+        The state; see `started`. Nothing changes it.
+    replica
+        Which order of the data and which randomness; 0 for those of a run.
+    """
+    count = min(BATCHES, start.runner.source.max_chunk)
+    steps = list(gradients(start, count, replica=replica))
+    gathered = start.task.compiled.setdefault("gathered", jax.jit(_gathered))
+    losses, grads, size, norms = gathered(
+        [loss for loss, *_ in steps], [grads for _, grads, _, _ in steps]
+    )
+    _, _, batch, key = steps[0]
+    return FirstLook(
+        losses=tuple(np.asarray(losses, np.float64).tolist()),
+        gradient_norms=tuple(np.asarray(norms, np.float64).tolist()),
+        gradient_steps=float(count),
+        sample=Sample(batch, key, losses, grads, size),
+    )
+
+
+def gradients(
+    start: Start, count: int, *, replica: int = 0
+) -> Iterator[tuple[jax.Array, Any, Any, jax.Array]]:
+    """Yield loss, gradient, batch and key of each of the next steps, at unmoved parameters."""
+    source, task = start.runner.source, start.task
+    key = ("gradients", source.size)
+    if key not in task.compiled:
+        task.compiled[key] = jax.jit(functools.partial(_step, task, source))
+    carry, root = start.carry(), start.root(replica)
+    stream = start.stream(replica, elsewhere=count)
+    try:
+        done = 0
+        while done < count:
+            chunk = stream.take(min(count - done, source.max_chunk), 0)
+            for place in range(chunk.steps):
+                step = np.int32(start.step + done + place)
+                yield task.compiled[key](
+                    carry.params, carry.state, chunk.feed, root, step, np.int32(place)
+                )
+            done += chunk.steps
+    finally:
+        stream.close()
+
+
+# ---- traced -------------------------------------------------------------------------------------
+
+
+def _step(
+    task: Task,
+    source: Source,
+    params: Any,
+    state: Any,
+    feed: Any,
+    root: jax.Array,
+    step: jax.Array,
+    place: jax.Array,
+) -> tuple[jax.Array, Any, Any, jax.Array]:
+    batch, key = source.pick(feed, step, place), jax.random.fold_in(root, step)
+    loss, grads = jax.value_and_grad(lambda p: task.loss(p, state, batch, key)[0])(params)
+    return loss.astype(jnp.float32), grads, batch, key
+
+
+def _gathered(losses: list[jax.Array], grads: list[Any]) -> tuple[Any, ...]:
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *grads)
+    squares = jax.tree.map(lambda g: jnp.square(g.astype(jnp.float32)), stacked)
+    sums = [jnp.sum(s.reshape(s.shape[0], -1), 1) for s in jax.tree.leaves(squares)]
+    size = jax.tree.map(lambda s, g: jnp.sqrt(jnp.mean(s, 0)).astype(g.dtype), squares, stacked)
+    return jnp.stack(losses), stacked, size, jnp.sqrt(jnp.sum(jnp.stack(sums), 0))

@@ -1,0 +1,129 @@
+"""Several chains side by side: the median loss of each, and the band of its seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.patheffects import withStroke
+
+from lrwidget.plotting._style import GREY, SERIES, dress, log_axis, own_axes, step_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from lrwidget.finding import Comparison
+
+# Told apart by their dashes as well as by their colours.
+_DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 3)), (0, (3, 1, 1, 1)))
+
+# Length of the running mean, as a share of the run.
+_WINDOW = 0.05
+# Losses that span more than this many times are shown on a log axis.
+_LOG_RATIO = 10.0
+# Least distance of two labels, as a share of the height.
+_LINE = 0.065
+
+
+def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw a comparison.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` found.
+    ax
+        Matplotlib axes to draw into; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Training loss over step, as a running mean: of each chain the median over its seeds as a
+        line, which has its name at its end, and a band from the lowest to the highest. A log axis
+        where positive losses span more than a decade.
+    """
+    ax = own_axes(ax)
+    dress(ax, x="Step", y="Training loss")
+    step_axis(ax)
+    ax.set_xlim(0, max(comparison.steps - 1, 1))
+    lines = []
+    for place, name in enumerate(comparison.names):
+        curves = np.stack([_running_mean(losses) for losses in comparison.losses[name]])
+        # A median over the seeds that are left would jump where one of them is lost.
+        whole = np.isfinite(curves).all(axis=0)
+        if not whole.any():
+            # None began well together: what there is of each, thin.
+            whole = np.isfinite(curves).any(axis=0)
+        if not whole.any():
+            continue
+        steps = np.flatnonzero(whole)
+        kept = curves[:, whole]
+        colour = SERIES[place % len(SERIES)]
+        # Where the colours begin again, the dashes are others.
+        dash = _DASHES[(place + place // len(SERIES)) % len(_DASHES)]
+        median = np.nanmedian(kept, axis=0)
+        ax.plot(steps, median, color=colour, linestyle=dash, linewidth=2.0, zorder=3)
+        if comparison.seeds > 1:
+            low, high = np.nanmin(kept, axis=0), np.nanmax(kept, axis=0)
+            ax.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+        lost = int(comparison.diverged[name].sum())
+        words = name if not lost else f"{name}, diverged at {lost} of {comparison.seeds}"
+        lines.append((float(median[0]), float(median.min()), float(median[-1]), words, colour))
+    if not lines:
+        ax.set_yticks([])
+        ax.text(0.5, 0.5, "no finite loss", transform=ax.transAxes, ha="center", color=GREY)
+        return ax
+    _show(ax, [line[0] for line in lines], [line[1] for line in lines])
+    _label(ax, [line[2:] for line in lines])
+    return ax
+
+
+def _running_mean(losses: NDArray[np.floating]) -> NDArray[np.floating]:
+    finite = np.flatnonzero(np.isfinite(losses))
+    smooth = np.full(len(losses), np.nan)
+    if not finite.size:
+        return smooth
+    end = int(finite[-1]) + 1
+    window = max(round(_WINDOW * len(losses)), 1)
+    sums = np.concatenate([[0.0], np.cumsum(losses[:end])])
+    last = np.arange(1, end + 1)
+    first = np.maximum(last - window, 0)
+    smooth[:end] = (sums[last] - sums[first]) / (last - first)
+    return smooth
+
+
+def _show(ax: Axes, begins: list[float], lows: list[float]) -> None:
+    # A chain that blows up must not flatten the others.
+    ceiling, floor = max(begins), min(lows)
+    if floor > 0.0 and ceiling / floor > _LOG_RATIO:
+        log_axis(ax)
+        ax.set_ylim(floor / (ceiling / floor) ** 0.05, ceiling * (ceiling / floor) ** 0.1)
+    else:
+        height = (ceiling - floor) or abs(floor) or 1.0
+        ax.set_ylim(floor - 0.05 * height, ceiling + 0.1 * height)
+
+
+def _label(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Write each name at the right, at the height of its line's end, none on another."""
+    to_share = ax.transAxes.inverted().transform
+    places = [
+        float(np.clip(to_share(ax.transData.transform((0.0, end)))[1], 0.03, 0.97))
+        for end, _, _ in ends
+    ]
+    lowest = 0.0
+    for index in np.argsort(places, kind="stable"):
+        lowest = max(places[index], lowest)
+        _, words, colour = ends[index]
+        ax.annotate(
+            words,
+            (1.0, lowest),
+            xycoords="axes fraction",
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+        )
+        lowest += _LINE

@@ -1,0 +1,293 @@
+"""Chains side by side: same weights, same batches, and claims only where the seeds allow them."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lrwidget as lrw
+from lrwidget.finding import Comparison, ComparisonProgress
+from tests.finding.tasks import TASKS, X, Y, cross_entropy, pytree_loss, pytree_task, weights
+
+STEPS = 24
+ADAM = lrw.optimizers.adam(0.05)
+CHAINS = {"adam": ADAM, "slow": lrw.optimizers.adam(1e-4), "same": lrw.optimizers.adam(0.05)}
+
+
+@pytest.fixture(scope="module")
+def validated():
+    return lrw.Task(
+        weights(), pytree_loss, train=(X[:64], Y[:64]), valid=(X[64:], Y[64:]), batch_size=16
+    )
+
+
+@pytest.fixture(scope="module")
+def three(validated):
+    return lrw.compare(validated, CHAINS, steps=STEPS)
+
+
+def made(finals, *, diverged=None, **changes):
+    """A result with the given final losses, name to one of each seed."""
+    finals = {name: np.array(values, np.float64) for name, values in finals.items()}
+    seeds = len(next(iter(finals.values())))
+    lost = diverged or {}
+    fields = {
+        "names": tuple(finals),
+        "steps": 10,
+        "seeds": seeds,
+        "loss": "train",
+        "losses": {name: np.outer(v, np.linspace(2.0, 1.0, 10)) for name, v in finals.items()},
+        "final": finals,
+        "valid": dict.fromkeys(finals),
+        "diverged": {name: np.array(lost.get(name, [False] * seeds)) for name in finals},
+        "best": next(iter(finals)),
+        "gradient_steps": 60.0,
+    }
+    return Comparison(**{**fields, **changes})
+
+
+class TestRuns:
+    def test_the_shape_of_things(self, three):
+        assert three.names == tuple(CHAINS)
+        assert (three.steps, three.seeds, three.loss) == (STEPS, 3, "train")
+        for name in CHAINS:
+            assert three.losses[name].shape == (3, STEPS)
+            assert three.final[name].shape == three.valid[name].shape == (3,)
+            assert not three.diverged[name].any()
+            assert not three.losses[name].flags.writeable
+        # A gradient for each step, eight common batches and two of validation for each run.
+        assert three.gradient_steps == pytest.approx(9 * (STEPS + 8 / 3 + 2 / 3))
+
+    def test_the_first_seed_is_the_run_itself(self, validated, three):
+        trainer = lrw.Trainer(validated, lrw.Chain.of(ADAM), steps=STEPS)
+        trainer.run_sync()
+        np.testing.assert_array_equal(
+            three.losses["adam"][0].astype(np.float32), np.float32(trainer.history.loss)
+        )
+        assert three.valid["adam"][0] == pytest.approx(
+            float(pytree_loss(trainer.params, (X[64:], Y[64:]))), rel=1e-5
+        )
+
+    def test_every_chain_gets_the_same_of_each_seed(self, three):
+        # The first loss is of the same weights on the same batch; another seed has another batch.
+        first = np.stack([three.losses[name][:, 0] for name in CHAINS])
+        np.testing.assert_array_equal(first, np.broadcast_to(first[0], first.shape))
+        assert len(set(first[0])) == 3
+        # Chains that are alike are alike throughout, and the better one is better.
+        np.testing.assert_array_equal(three.losses["adam"], three.losses["same"])
+        assert three.final["adam"].mean() < three.final["slow"].mean()
+        assert three.best in {"adam", "same"}
+
+    def test_dropout_of_an_nnx_model_is_that_of_the_seed(self):
+        task = TASKS["nnx"]()
+        found = lrw.compare(task, {"a": ADAM, "b": ADAM}, steps=6, seeds=2)
+        np.testing.assert_array_equal(found.losses["a"], found.losses["b"])
+        assert not np.array_equal(found.losses["a"][0], found.losses["a"][1])
+
+    def test_steps_are_the_longest_schedule_s(self, validated):
+        cosine = lrw.schedules.preset("cosine", peak_value=0.05, steps=12)
+        found = lrw.compare(
+            validated, {"cosine": lrw.optimizers.adam(cosine), "adam": ADAM}, seeds=1
+        )
+        assert found.steps == 12
+
+    def test_what_diverges_is_kept_as_such(self):
+        task = pytree_task(
+            lambda p, b: jnp.mean((b[0] @ p["w"] @ p["v"] - jax.nn.one_hot(b[1], 3)) ** 2)
+        )
+        found = lrw.compare(
+            task,
+            {"wild": lrw.optimizers.sgd(10.0), "tame": lrw.optimizers.sgd(1e-3)},
+            steps=30,
+            seeds=2,
+        )
+        assert found.diverged["wild"].all()
+        assert not found.diverged["tame"].any()
+        assert np.isinf(found.final["wild"]).all()
+        wild = found.losses["wild"][0]
+        assert np.isfinite(wild[0])
+        assert np.isnan(wild[-1])
+        assert found.best == "tame"
+        assert found.difference("wild", "tame").clear
+        assert found.difference("wild", "tame").mean == math.inf
+        assert "diverged at 2 of 2" in repr(found)
+
+    def test_what_ends_far_above_its_start_counts_as_diverged(self):
+        task = pytree_task(lambda p, b: cross_entropy(b[0] @ p["w"][:, :3], b[1]))
+        chains = {"wild": lrw.optimizers.sgd(1e4), "tame": lrw.optimizers.sgd(1e-2)}
+        found = lrw.compare(task, chains, steps=10, seeds=2)
+        assert np.isfinite(found.final["wild"]).all()
+        assert found.diverged["wild"].all()
+        assert found.best == "tame"
+
+    def test_by_validation_loss(self, validated):
+        found = lrw.compare(validated, {"adam": ADAM}, steps=STEPS, seeds=2, loss="valid")
+        assert found.loss == "valid"
+        np.testing.assert_array_equal(found.final["adam"], found.valid["adam"])
+        assert "final validation loss" in repr(found)
+
+    def test_data_in_an_order_of_its_own(self):
+        found = lrw.compare(TASKS["list"](), {"adam": ADAM}, steps=7, seeds=2)
+        assert found.losses["adam"][0, 0] != found.losses["adam"][1, 0]
+        assert found.valid["adam"] is None
+
+
+class TestAround:
+    def test_in_the_middle_of_a_run_nothing_is_touched(self, validated):
+        chain = lrw.Chain.of(ADAM)
+
+        def run(*, look):
+            trainer = lrw.Trainer(validated, chain, steps=30)
+            trainer.step(10)
+            found = None
+            if look:
+                found = lrw.compare(
+                    validated, {"on": ADAM, "new": lrw.optimizers.sgd(0.1)}, steps=5, start=trainer
+                )
+            trainer.step(20)
+            trainer.stop()
+            return np.array(trainer.history.loss), found
+
+        alone, _ = run(look=False)
+        after, found = run(look=True)
+        np.testing.assert_array_equal(after, alone)
+        # The first seed is what the run itself does next.
+        np.testing.assert_array_equal(np.float32(found.losses["on"][0]), np.float32(alone[10:15]))
+
+    def test_progress(self, validated):
+        told: list[ComparisonProgress] = []
+        lrw.compare(
+            validated, {"adam": ADAM, "slow": CHAINS["slow"]}, steps=20, seeds=2,
+            on_progress=told.append,
+        )  # fmt: skip
+        assert list(dict.fromkeys((p.seed, p.name) for p in told)) == [
+            (0, "adam"), (0, "slow"), (1, "adam"), (1, "slow"),
+        ]  # fmt: skip
+        shares = [p.share for p in told]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+        assert len(told[-1].losses) == 20
+
+    def test_cancel_keeps_the_runs_that_are_complete(self, validated):
+        cancel = threading.Event()
+
+        def look(progress):
+            if progress.seed == 1:
+                cancel.set()
+
+        found = lrw.compare(
+            validated, {"adam": ADAM, "slow": CHAINS["slow"]}, steps=20, on_progress=look,
+            cancel=cancel,
+        )  # fmt: skip
+        assert found.cancelled
+        assert np.isfinite(found.final["adam"][0])
+        assert np.isnan(found.final["slow"][1:]).all()
+        assert found.best == "adam"
+        assert "cancelled" in repr(found)
+
+    def test_cancelled_before_it_began(self, validated):
+        cancel = threading.Event()
+        cancel.set()
+        found = lrw.compare(validated, {"adam": ADAM}, steps=20, cancel=cancel)
+        assert found.cancelled
+        assert np.isnan(found.final["adam"]).all()
+        assert "unknown" not in repr(found)
+
+
+class TestClear:
+    def test_a_difference_larger_than_the_spread(self):
+        found = made({"a": [1.0, 2.0, 3.0], "b": [1.5, 2.51, 3.49], "c": [1.1, 1.5, 3.9]})
+        # Seed by seed it is half, although the seeds themselves lie far apart.
+        difference = found.difference("b", "a")
+        assert difference.mean == pytest.approx(0.5)
+        assert difference.clear
+        assert found.difference("a", "b").mean == pytest.approx(-0.5)
+        assert not found.difference("c", "a").clear
+
+    def test_the_interval_is_student_s(self):
+        found = made({"a": [0.0, 0.0, 0.0], "b": [1.0, 2.0, 3.0]})
+        half = 4.3027 / math.sqrt(3)
+        assert found.difference("b", "a") == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-4)
+
+    def test_chains_that_are_alike_seldom_seem_to_differ(self):
+        rng = np.random.default_rng(0)
+        claims = [
+            made({"a": rng.normal(size=3), "b": rng.normal(size=3)}).difference("a", "b").clear
+            for _ in range(500)
+        ]
+        assert 0.02 < np.mean(claims) < 0.09
+
+    def test_one_seed_tells_nothing(self):
+        difference = made({"a": [1.0], "b": [9.0]}).difference("b", "a")
+        assert difference.mean == 8.0
+        assert math.isnan(difference.low)
+        assert not difference.clear
+
+    def test_now_and_then_diverging_has_no_number(self):
+        found = made({"a": [1.0, 1.0], "b": [0.5, math.inf]}, diverged={"b": [False, True]})
+        assert math.isnan(found.difference("b", "a").mean)
+        assert not found.difference("b", "a").clear
+
+    def test_unknown_names(self):
+        with pytest.raises(ValueError, match="name must be one of a; got 'b'"):
+            made({"a": [1.0]}).difference("a", "b")
+
+
+class TestTable:
+    def test_sorted_with_what_is_clear(self):
+        found = made(
+            {
+                "good": [1.0, 1.1, 1.2],
+                "worse": [1.5, 1.61, 1.7],
+                "lost": [math.inf] * 3,
+                "near": [1.0, 1.2, 1.15],
+                "mixed": [0.5, math.inf, 0.6],
+            },
+            diverged={"lost": [True] * 3, "mixed": [False, True, False]},
+        )
+        unclear = "no clear difference, +0.017 (-0.17 to +0.21)"
+        assert repr(found).splitlines() == [
+            "Comparison of 5: 10 steps, 3 seeds, 60 gradient steps",
+            "         final training loss  over the seeds  against good",
+            "  good   1.1                  1 to 1.2        best",
+            "  near   1.117                1 to 1.2        " + unclear,
+            "  worse  1.603                1.5 to 1.7      worse by +0.5 (+0.49 to +0.52)",
+            "  mixed  0.55                 0.5 to 0.6      diverged at 1 of 3",
+            "  lost   diverged                             diverged at 3 of 3",
+        ]
+
+    def test_one_seed(self):
+        rows = repr(made({"a": [1.0], "b": [9.0]})).splitlines()
+        assert rows[0].startswith("Comparison of 2: 10 steps, 1 seed,")
+        assert rows[-1].split() == ["b", "9", "+8,", "one", "seed"]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("changes", "error", "words"),
+        [
+            ({"chains": [ADAM]}, TypeError, "chains must map names to chains"),
+            ({"chains": {}}, ValueError, "chains must hold at least one chain, got none"),
+            ({"chains": {3: ADAM}}, TypeError, "the names of chains must be text, got 3"),
+            ({"chains": {"a": 0.1}}, TypeError, r"chains\['a'\] must be a Chain or a Link"),
+            ({"task": 1}, TypeError, "task must be a Task, got int"),
+            ({"steps": None}, ValueError, "steps must be given where no chain has a schedule"),
+            ({"steps": 0}, ValueError, "steps must be a whole number >= 1, got 0"),
+            ({"seeds": 0}, ValueError, "seeds must be a whole number >= 1, got 0"),
+            ({"loss": "best"}, ValueError, "loss must be one of train, valid; got 'best'"),
+            ({"loss": "valid"}, ValueError, 'loss must be "train" for a Task without'),
+            ({"start": "here"}, ValueError, "start must be None"),
+            ({"on_progress": 1}, TypeError, "on_progress must be a function or None"),
+            ({"cancel": 1}, TypeError, r"cancel must have is_set\(\)"),
+        ],
+        ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+    )
+    def test_is_refused_at_once(self, task, changes, error, words):
+        arguments = {"task": task, "chains": {"adam": ADAM}, "steps": 5, **changes}
+        with pytest.raises(error, match=words):
+            lrw.compare(arguments.pop("task"), arguments.pop("chains"), **arguments)
