@@ -18,6 +18,10 @@ from lrwidget.training._reading import StackStream
 from lrwidget.training._stacks import Leaves, StackForm, pick_place
 
 
+class UsedUpError(ValueError):
+    """Raised where a pass over the data gives no batch."""
+
+
 class PassSource:
     """An iterable of batches, or a function that returns an iterator of them; an epoch is a pass.
 
@@ -144,9 +148,9 @@ class PassSource:
             f"got {_shown(structure, leaves)} in batch {place}{self._hint}"
         )
 
-    def empty(self) -> ValueError:
+    def empty(self) -> UsedUpError:
         """Return what to raise where a pass has no batch."""
-        return ValueError(
+        return UsedUpError(
             f"{self.name} must give at least one batch in every pass, got none: is it a "
             "generator that is used up, or a function that returns the same iterator again?"
         )

@@ -1,0 +1,109 @@
+"""The result of `advise`: a learning rate with its band and its reasons, or a refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lrwidget.finding._curvature import Curvature
+    from lrwidget.finding._probe import Probe
+    from lrwidget.finding._replicas import Objective
+
+Sure = Literal["very sure", "fairly sure", "a first guess"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What an advice rests on.
+
+    Attributes
+    ----------
+    probe
+        The short runs; None where it was refused before any.
+    curvature
+        Sharpness and critical rate at the start; None where they were not measured.
+    """
+
+    probe: Probe | None
+    curvature: Curvature | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Advice:
+    """A suggested learning rate: the peak of the schedule that was asked about.
+
+    Attributes
+    ----------
+    learning_rate
+        The rate; None where advice is refused.
+    low, high
+        The best rate lies between them with a probability of about 0.9.
+    sure
+        How sure it is: ``"very sure"`` (the band is at most half a decade wide), ``"fairly
+        sure"`` (at most one), or ``"a first guess"``; None where advice is refused.
+    reasons
+        Two to four sentences.
+    refused
+        Why there is no advice; None where there is.
+    remedy
+        What would help; None where there is advice.
+    gradient_steps
+        What it cost: a gradient 1, a Hessian-vector product 2, a forward pass 1/3.
+    budget
+        What it might have cost.
+    steps
+        The horizon that was asked about.
+    loss
+        What was to be low at the end: the ``"train"`` loss or the ``"valid"`` loss.
+    evidence
+        What it rests on, for plotting.
+    """
+
+    learning_rate: float | None
+    low: float | None
+    high: float | None
+    sure: Sure | None
+    reasons: tuple[str, ...]
+    refused: str | None
+    remedy: str | None
+    gradient_steps: float
+    budget: float
+    steps: int
+    loss: Objective
+    evidence: Evidence
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the ends of the runs over their rates, the advised rate and its band.
+
+        Parameters
+        ----------
+        ax
+            Matplotlib axes to draw into; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from lrwidget.plotting import plot_advice  # matplotlib, only when drawn
+
+        return plot_advice(self, ax)
+
+    def __repr__(self) -> str:
+        """Return the advice, its reasons and its cost, a line each."""
+        cost = f"{self.gradient_steps:.0f} of {self.budget:.0f} gradient steps"
+        for_what = f"for {self.steps} steps, by the {_OBJECTIVES[self.loss]}"
+        if self.learning_rate is None:
+            lines = [f"Advice refused {for_what} ({cost})", f"  {self.refused}", f"  {self.remedy}"]
+        else:
+            band = f"between {self.low:.1e} and {self.high:.1e}"
+            lines = [
+                f"Advice: use {self.learning_rate:.2e}, {band} ({self.sure})",
+                f"  {for_what} ({cost})",
+            ]
+        return "\n".join(lines + [f"  {reason}" for reason in self.reasons])
+
+
+_OBJECTIVES = {"train": "final training loss", "valid": "final validation loss"}

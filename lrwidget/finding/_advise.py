@@ -1,0 +1,299 @@
+"""Advice on a learning rate: curvature says where to begin, and short real runs which is best."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+from lrwidget import _checks
+from lrwidget.finding._advice import Advice, Evidence, Sure
+from lrwidget.finding._fit import Fit
+from lrwidget.finding._measured import measured
+from lrwidget.finding._probe import checked, chosen_steps, rate_column, result_of, surveying
+from lrwidget.finding._prober import Prober
+from lrwidget.finding._reasons import reasons_for
+from lrwidget.finding._refusals import (
+    USED_UP,
+    Refusal,
+    RefusedError,
+    check_data,
+    check_first_look,
+    check_response,
+    check_start,
+)
+from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lrwidget.finding._curvature import Curvature
+    from lrwidget.finding._probe import Probe
+    from lrwidget.finding._prober import ProbeRun
+    from lrwidget.finding._start import Start
+    from lrwidget.finding._survey import Survey
+    from lrwidget.optimizers import Chain, Link
+    from lrwidget.training import Task, Trainer
+
+BUDGETS = {"quick": 400, "thorough": 3000}
+"""Gradient steps, by name."""
+
+SMALLEST_BUDGET = 100
+
+# Hessian-vector products; five find the sharpness within a tenth.
+_PRODUCTS = 5
+
+# The band's width in decades, at most.
+_VERY_SURE, _FAIRLY_SURE = 0.5, 1.0
+
+# Replicas of one advice are numbered on from here times its seed.
+_APART = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdviceProgress:
+    """The search so far, as `on_progress` gets it.
+
+    Attributes
+    ----------
+    stage
+        What is being done, in words.
+    share
+        How much of the budget has been spent, 0 to 1.
+    runs
+        Every short run so far.
+    curvature
+        The curvature, once it has been measured.
+    gradient_steps
+        What it has cost so far.
+    """
+
+    stage: str
+    share: float
+    runs: tuple[ProbeRun, ...]
+    curvature: Curvature | None
+    gradient_steps: float
+
+
+def advise(
+    task: Task,
+    chain: Chain | Link,
+    *,
+    steps: int | None = None,
+    budget: Literal["quick", "thorough"] | float = "quick",
+    loss: Objective = "train",
+    address: str | None = None,
+    seed: int = 0,
+    start: str | Trainer | None = None,
+    on_progress: Callable[[AdviceProgress], object] | None = None,
+    cancel: CancelFlag | None = None,
+) -> Advice:
+    """Advise on the learning rate of a designed schedule, or say why there is no advice.
+
+    The curvature at the start says about where to look. From there the schedule itself is run for
+    real, compressed to short horizons, at several peaks, all with the same batches (see `probe`);
+    the few best go on to longer horizons, as long as the budget allows. The trend of the best rate
+    over the horizons gives the one at `steps`. Nothing is touched: training afterwards is, bit for
+    bit, what it would have been without.
+
+    Parameters
+    ----------
+    task
+        What is trained.
+    chain
+        The optimizer chain with the schedule that will be used, or its one link.
+    steps
+        How long training will be, at least 10; default the chain's length, what is left of the
+        run, or 1000 where there is neither.
+    budget
+        Most gradient steps: ``"quick"`` (400), ``"thorough"`` (3000), or a number >= 100.
+    loss
+        What shall be low at the end: the ``"train"`` loss or the ``"valid"`` loss.
+    address
+        Which hyperparameter is advised on; default the chain's learning rate.
+    seed
+        Another one gives other batches and other randomness, integer >= 0; the same one gives the
+        same advice. 0: those that the run itself will have.
+    start
+        None for the task's initial weights; ``"current"`` for those that the model object has
+        now; a `Trainer` for the whole state of its run, which is paused meanwhile. The advice is
+        then the highest rate of what is left of its schedule.
+    on_progress
+        Called with an `AdviceProgress` after each run, on the calling thread.
+    cancel
+        A `threading.Event` or the like; when set, the advice is refused for that reason.
+
+    Returns
+    -------
+    Advice
+        With `Advice.refused` instead of a rate where the loss does not respond to the rate, where
+        seeds disagree, where the data is too short, or where the loss is not finite at the start.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> advice = advise(task, chain, steps=2000)  # doctest: +SKIP
+    >>> chain.replace(learning_rate=schedule.with_peak(advice.learning_rate))  # doctest: +SKIP
+    """
+    from lrwidget.finding._start import started
+
+    chain = checked(task, chain, loss, on_progress, cancel)
+    most = budget_of(budget)
+    seed = _checks.integer("seed", seed, low=0, high=2**20)
+    with started(task, chain, start) as begin:
+        length = chosen_steps(steps, chain, begin)
+        search = _Search(begin, chain, length, most, loss, seed, on_progress, cancel)
+        search.column = rate_column(chain, begin.addresses, address)
+        return search.run()
+
+
+def budget_of(budget: str | float) -> float:
+    """Return a budget in gradient steps, or raise a ValueError."""
+    if isinstance(budget, str):
+        return float(BUDGETS[_checks.choice("budget", budget, tuple(BUDGETS))])
+    return _checks.finite("budget", budget, low=SMALLEST_BUDGET)
+
+
+class _Search:
+    """One search for advice."""
+
+    def __init__(
+        self,
+        start: Start,
+        chain: Chain,
+        steps: int,
+        budget: float,
+        loss: Objective,
+        seed: int,
+        on_progress: Callable[[AdviceProgress], object] | None,
+        cancel: CancelFlag | None,
+    ) -> None:
+        self.column = 0
+        self._start, self._chain, self._steps = start, chain, steps
+        self._budget, self._loss, self._seed = budget, loss, seed
+        self._on_progress = on_progress
+        self._replicas = Replicas(start, objective=loss, cancel=cancel)
+        self._curvature: Curvature | None = None
+        self._prober: Prober | None = None
+        self._found: Probe | None = None
+
+    def run(self) -> Advice:
+        """Look, and return what was found."""
+        from lrwidget.training._pass_source import UsedUpError
+
+        try:
+            check_data(self._start.task)
+            self._tell("looking at the curvature")
+            self._measure_curvature()
+            survey = self._probe()
+        except CancelledError:
+            return self._refused(Refusal("the search was stopped", "let it come to its end"))
+        except RefusedError as error:
+            return self._refused(error.refusal)
+        except UsedUpError:
+            return self._refused(USED_UP)
+        optimum = survey.optimum()
+        assert optimum is not None and self._found is not None  # noqa: S101, PT018
+        self._tell("done")
+        return self._advised(optimum[0])
+
+    def _measure_curvature(self) -> None:
+        from lrwidget.finding._curvature import curvature_at
+        from lrwidget.finding._first_look import first_look
+
+        start, replicas = self._start, self._replicas
+        look = first_look(start, replica=_APART * self._seed)
+        replicas.spent += look.gradient_steps
+        check_first_look(look)
+        chain, left_out = measured(self._chain)
+        if left_out:
+            return  # the rate that it would be of is not the one that the chain trains with
+        self._curvature = curvature_at(
+            dataclasses.replace(start, chain=chain),
+            seed=_APART * self._seed,
+            iterations=_PRODUCTS,
+            look=look,
+        )
+        replicas.spent += self._curvature.gradient_steps
+
+    def _probe(self) -> Survey:
+        replicas, start = self._replicas, self._start
+        initial = replicas.judged(start.carry(), replicas.judging(self._steps))
+        check_start(initial)
+        prober = Prober(
+            replicas,
+            steps=self._steps,
+            column=self.column,
+            initial=initial,
+            seed=_APART * self._seed,
+            on_run=lambda: self._tell("running probes"),
+        )
+        self._prober = prober
+        level = float(initial.mean())
+        survey = surveying(prober, self._chain, self._budget, level, self._centre())
+        survey.run()
+        self._found = result_of(prober, survey, level, self._loss)
+        check_response(prober, survey, self._found, initial)
+        return survey
+
+    def _centre(self) -> float | None:
+        """Return the rate to begin at; None where the optimizer's usual one is as good."""
+        curvature = self._curvature
+        if curvature is None or any(link.declaration.expects_one for link in self._chain.links):
+            return None
+        return curvature.critical_rate
+
+    def _tell(self, stage: str) -> None:
+        if self._on_progress is None:
+            return
+        spent = self._replicas.spent
+        self._on_progress(
+            AdviceProgress(
+                stage=stage,
+                share=min(spent / self._budget, 1.0) if stage != "done" else 1.0,
+                runs=() if self._prober is None else tuple(self._prober.runs),
+                curvature=self._curvature,
+                gradient_steps=spent,
+            )
+        )
+
+    def _advised(self, fit: Fit) -> Advice:
+        assert self._found is not None  # noqa: S101
+        sure: Sure = "a first guess"
+        if fit.decades <= _FAIRLY_SURE:
+            sure = "very sure" if fit.decades <= _VERY_SURE else "fairly sure"
+        return Advice(
+            learning_rate=fit.best,
+            low=fit.low,
+            high=fit.high,
+            sure=sure,
+            reasons=reasons_for(self._found, fit, self._curvature),
+            refused=None,
+            remedy=None,
+            **self._account(),
+        )
+
+    def _refused(self, refusal: Refusal) -> Advice:
+        return Advice(
+            learning_rate=None,
+            low=None,
+            high=None,
+            sure=None,
+            reasons=(),
+            refused=refusal.reason,
+            remedy=refusal.remedy,
+            **self._account(),
+        )
+
+    def _account(self) -> dict[str, Any]:
+        probe = self._found
+        return {
+            "gradient_steps": self._replicas.spent,
+            "budget": self._budget,
+            "steps": self._steps,
+            "loss": self._loss,
+            "evidence": Evidence(probe=probe, curvature=self._curvature),
+        }

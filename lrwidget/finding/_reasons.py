@@ -1,0 +1,90 @@
+"""Why an advice says what it says, in plain words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lrwidget._numbers import short_rate
+
+if TYPE_CHECKING:
+    from lrwidget.finding._curvature import Curvature
+    from lrwidget.finding._fit import Fit
+    from lrwidget.finding._probe import Probe
+
+# Runs at rates within this distance of the fit are "near it", in decades.
+_NEAR = 0.35
+
+# A correction by less is not worth a sentence.
+_SMALL = 1.1
+
+_MOST = 4
+
+
+def reasons_for(probe: Probe, fit: Fit, curvature: Curvature | None) -> tuple[str, ...]:
+    """Return two to four sentences, the weightiest first."""
+    reasons = [_runs(probe), _trend(probe, fit), _edge(probe), _curvature(curvature, fit)]
+    return tuple(reason for reason in reasons if reason)[:_MOST]
+
+
+def _runs(probe: Probe) -> str:
+    horizon = max(probe.fits)
+    runs = [run for run in probe.runs if run.horizon == horizon]
+    best = min(runs, key=lambda run: run.final)
+    short = "over all of its" if horizon == probe.steps else "compressed to"
+    what = "training loss" if probe.loss == "train" else "validation loss"
+    return (
+        f"Of {len(runs)} real runs of the schedule {short} {_steps(horizon)}, the one at "
+        f"{short_rate(best.learning_rate)} ended lowest: {what} {best.final:.3g}, "
+        f"from {probe.initial:.3g}."
+    )
+
+
+def _trend(probe: Probe, fit: Fit) -> str:
+    horizons = sorted(probe.fits)
+    longest = horizons[-1]
+    if len(horizons) == 1:
+        return ""
+    first, last = probe.fits[horizons[0]].best, probe.fits[longest].best
+    moved = (
+        f"From {_steps(horizons[0])} to {_steps(longest)} the best rate went "
+        f"from {short_rate(first)} to {short_rate(last)}"
+    )
+    factor = fit.best / last
+    if longest == probe.steps or 1.0 / _SMALL < factor < _SMALL:
+        return f"{moved}."
+    if probe.edge is not None and fit.best >= probe.edge[0] / _SMALL:
+        return f"{moved}; above that runs were lost, so that the trend is not followed further."
+    if (factor > 1.0) != (last > first):
+        return f"{moved}; all of them together put it at {short_rate(fit.best)}."
+    way = "up" if factor > 1.0 else "down"
+    return (
+        f"{moved}; for {_steps(probe.steps)} that trend brings it {way} to {short_rate(fit.best)}."
+    )
+
+
+def _edge(probe: Probe) -> str:
+    if probe.edge is None:
+        return ""
+    kept, lost = probe.edge
+    return (
+        f"At {short_rate(lost)} and above runs were lost; {short_rate(kept)} still came to its end."
+    )
+
+
+def _curvature(curvature: Curvature | None, fit: Fit) -> str:
+    if curvature is None or curvature.safe_up_to is None:
+        return ""
+    safe = curvature.safe_up_to
+    if not math.isfinite(safe):
+        return ""
+    beside = (
+        "the advice lies below it"
+        if fit.best <= safe
+        else "the advice lies above it, and the runs show that training bears that"
+    )
+    return f"Curvature is sure of rates up to {short_rate(safe)} at the start; {beside}."
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} steps".replace(",", " ")

@@ -1,0 +1,275 @@
+"""Which rates to try at which horizons: from a bracket at short ones to a fit at long ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from lrwidget.finding._fit import Fit, Vertex, extrapolated, vertex
+
+# Steps of the shortest horizon: enough to tell rates apart by orders of magnitude.
+_SHORTEST, _FIRST = 6, 10
+
+# From one horizon to the next they grow by about this.
+_GROWTH = 5.0
+
+# Of the budget: what the last horizon may take, whose length follows from it, and what may have
+# been spent after the first, the second and the third.
+_LAST_SHARE = 0.6
+_LAST_RUNS = 3
+_SHARES = (0.42, 0.62, 0.8)
+
+# How far apart rates are, in decades: at the first horizon, the second and later ones; and the
+# closest, where there is budget left.
+_DISTANCES = (1.0, 0.5, 0.3)
+_CLOSEST = 0.16
+_MOST_AT_ONE = 9
+
+# What finding the edge to the closest distance may take of the budget, and from which budget on:
+# a smaller one has better uses.
+_BISECTING = 0.06
+_ROOMY = 1000
+_MOST_WALKED = 20
+
+# Of an observed trend, what is believed when the next horizon's rates are chosen.
+_BELIEVED = 0.6
+_STEEPEST = 0.6
+
+
+class Laboratory(Protocol):
+    """Where runs are made and paid for."""
+
+    def try_rate(self, place: float, horizon: int, replica: int) -> float:
+        """Return the end of a run with the rate ``10**place``; infinite where it was lost."""
+
+    def price(self, horizon: int) -> float:
+        """Return what a run costs at most, in gradient steps."""
+
+    @property
+    def spent(self) -> float:
+        """Gradient steps so far."""
+
+
+class Survey:
+    """Tries rates at growing horizons, within a budget.
+
+    Parameters
+    ----------
+    laboratory
+        Where runs are made.
+    steps
+        The horizon asked for.
+    budget
+        Most gradient steps.
+    centre
+        log10 of the rate to begin at.
+    limits
+        log10 of the lowest and the highest rate that may be tried.
+    initial
+        The loss before the first step.
+    usual
+        The trend to expect, in decades a decade of steps.
+    every
+        How many steps make one update: horizons are multiples of it.
+    horizons
+        Which horizons to use; default by the budget.
+
+    Attributes
+    ----------
+    ends
+        Horizon to (log10 of the rate to the end), of the first replica.
+    others
+        The same of the second replica, where there is one.
+    """
+
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        *,
+        steps: int,
+        budget: float,
+        centre: float,
+        limits: tuple[float, float],
+        initial: float,
+        usual: float = 0.0,
+        every: int = 1,
+        horizons: tuple[int, ...] | None = None,
+    ) -> None:
+        self._laboratory = laboratory
+        self._budget = budget
+        self._limits = limits
+        self._initial = initial
+        self._centre = centre
+        self._usual = usual
+        self._every = every
+        self.steps = steps
+        self.horizons = horizons or self._chosen_horizons()
+        self.ends: dict[int, dict[float, float]] = {}
+        self.others: dict[int, dict[float, float]] = {}
+
+    def run(self) -> None:
+        """Spend the budget."""
+        for number, horizon in enumerate(self.horizons):
+            last = number == len(self.horizons) - 1
+            share = 1.0 if last or number >= len(_SHARES) else _SHARES[number]
+            distance = _DISTANCES[min(number, len(_DISTANCES) - 1)]
+            self._walk(horizon, self._expected(horizon), distance, share * self._budget)
+            if number == 0:
+                self._between(horizon, share * self._budget, distance / 2.0)
+                self._again(horizon, share * self._budget)
+                if self._budget >= _ROOMY:
+                    self._bisect(horizon, (share + _BISECTING) * self._budget)
+        longest = self.horizons[-1]
+        self._between(longest, self._budget, _CLOSEST)
+        self._again(longest, self._budget)
+        for horizon in reversed(self.horizons):
+            self._between(horizon, self._budget, _CLOSEST)
+
+    @property
+    def vertices(self) -> dict[int, Vertex]:
+        """Where the ends are lowest, at each horizon that tells it."""
+        found = {h: vertex(ends, self._initial) for h, ends in self.ends.items() if ends}
+        others = {h: vertex(ends, self._initial) for h, ends in self.others.items() if ends}
+        return {
+            h: each.joined(other)
+            if (other := others.get(h)) is not None and other.inside and each.inside
+            else each
+            for h, each in found.items()
+            if each is not None
+        }
+
+    def optimum(self) -> tuple[Fit, float] | None:
+        """Return the fit for the horizon asked for, and the trend; None where all runs were lost.
+
+        A rate at or above one at which a run was lost is never the best.
+        """
+        found = extrapolated(self.vertices, self.steps, self._usual)
+        edge = self.edge()
+        if found is None or edge is None:
+            return found
+        fit, trend = found
+        most = 10.0 ** edge[0]
+        best, high = min(fit.best, most), min(fit.high, 10.0 ** edge[1])
+        return Fit(best=best, low=min(fit.low, best), high=max(high, best)), trend
+
+    def edge(self) -> tuple[float, float] | None:
+        """Return the highest log10 rate that runs survived and the lowest at which one was lost.
+
+        What a longer run survived is not lost in a shorter one. None where none was lost.
+        """
+        kept: dict[int, list[float]] = {}
+        lost: list[float] = []
+        for horizon, ends in self.ends.items():
+            kept[horizon] = [place for place, end in ends.items() if math.isfinite(end)]
+            lost += [place for place, end in ends.items() if not math.isfinite(end)]
+        longest = max((horizon for horizon, places in kept.items() if places), default=None)
+        if longest is None:
+            return None
+        survived = max(kept[longest])
+        above = min((place for place in lost if place > survived), default=None)
+        if above is None:
+            return None
+        below = [place for places in kept.values() for place in places if place < above]
+        return max(below), above
+
+    # ---- choosing --------------------------------------------------------------------------------
+
+    def _chosen_horizons(self) -> tuple[int, ...]:
+        price, every = self._laboratory.price, self._every
+        fewest = min(_SHORTEST * every, self.steps)
+        longest = self.steps
+        while longest > fewest and _LAST_RUNS * price(longest) > _LAST_SHARE * self._budget:
+            longest = max(int(longest * 0.93), fewest)
+        first = min(max(_SHORTEST, min(_FIRST, self.steps // 24)) * every, longest)
+        between = max(0, round(math.log(longest / first) / math.log(_GROWTH)) - 1)
+        growth = (longest / first) ** (1.0 / (between + 1))
+        chosen = [round(first * growth**i / every) * every for i in range(between + 1)]
+        # All of the steps are the schedule itself, whether or not an update is left unfinished.
+        longest = longest if longest == self.steps else max(longest // every, 1) * every
+        return tuple(sorted({*chosen, longest}))
+
+    def _expected(self, horizon: int) -> float:
+        vertices = self.vertices
+        if not vertices:
+            return self._centre
+        *earlier, newest = sorted(vertices)
+        place = vertices[newest].place
+        if len(earlier) > 0 and vertices[earlier[-1]].inside:
+            distance = math.log10(newest / earlier[-1])
+            trend = _BELIEVED * (place - vertices[earlier[-1]].place) / distance
+            trend = min(max(trend, -_STEEPEST), _STEEPEST)
+            if len(earlier) > 1:
+                place += trend * math.log10(horizon / newest)
+        return place
+
+    def _try(self, horizon: int, place: float, most: float, replica: int = 0) -> bool:
+        """Try a rate unless it has been; return whether there is an end for it."""
+        place = round(place, 4)
+        ends = (self.ends, self.others)[replica].setdefault(horizon, {})
+        if place in ends:
+            return True
+        low, high = self._limits
+        laboratory = self._laboratory
+        if not low <= place <= high or laboratory.spent + laboratory.price(horizon) > most:
+            return False
+        ends[place] = laboratory.try_rate(place, horizon, replica)
+        return True
+
+    def _walk(self, horizon: int, place: float, distance: float, most: float) -> None:
+        """Try rates a distance apart until the best has a worse one on either side."""
+        if not self._try(horizon, place, most):
+            return
+        self._try(horizon, place - distance, most)
+        self._try(horizon, place + distance, most)
+        for _ in range(_MOST_WALKED):
+            ends = self.ends[horizon]
+            places = sorted(ends)
+            best = min(places, key=lambda each: ends[each])
+            if not math.isfinite(ends[best]):
+                wanted = places[0] - 2.0 * distance
+            elif best == places[0]:
+                wanted = best - distance
+            elif best == places[-1]:
+                wanted = best + distance
+            else:
+                return
+            if not self._try(horizon, wanted, most):
+                return
+
+    def _between(self, horizon: int, most: float, closest: float) -> None:
+        """Try rates between the best and its neighbours, the wider gap first."""
+        while (ends := self.ends.get(horizon)) and len(ends) < _MOST_AT_ONE:
+            places = sorted(ends)
+            best = min(range(len(places)), key=lambda i: ends[places[i]])
+            gaps = [
+                (places[i + 1] - places[i], (places[i + 1] + places[i]) / 2.0)
+                for i in (best - 1, best)
+                if 0 <= i < len(places) - 1
+            ]
+            if (
+                not gaps
+                or max(gaps)[0] < closest * 1.01
+                or not self._try(horizon, max(gaps)[1], most)
+            ):
+                return
+
+    def _bisect(self, horizon: int, most: float) -> None:
+        """Halve the gap between the highest rate that was survived and the lowest that was not."""
+        ends = self.ends.get(horizon, {})
+        while lost := [place for place, end in ends.items() if not math.isfinite(end)]:
+            kept = [place for place in ends if place < min(lost)]
+            if not kept or min(lost) - max(kept) < _CLOSEST * 1.01:
+                return
+            if not self._try(horizon, (min(lost) + max(kept)) / 2.0, most):
+                return
+
+    def _again(self, horizon: int, most: float) -> None:
+        """Try the best rate and its neighbours with other batches."""
+        ends = self.ends.get(horizon, {})
+        places = sorted(ends)
+        if not places:
+            return
+        best = min(range(len(places)), key=lambda i: ends[places[i]])
+        for i in (best, best - 1, best + 1):
+            if 0 <= i < len(places):
+                self._try(horizon, places[i], most, replica=1)
