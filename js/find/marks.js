@@ -78,7 +78,7 @@ export function placeLabels(labels, left, right) {
     );
     const starts = leftFirst ? sides.toReversed() : sides;
     if (starts.length === 0) {
-      starts.push(Math.max(left, right - width));
+      starts.push(Math.max(left, Math.min(at + GAP, right - width)));
     }
     for (let row = 0; ; row += 1) {
       rows[row] ??= [];

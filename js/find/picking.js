@@ -84,7 +84,8 @@ export function offer(use, title, why) {
  */
 export function emptyText(find) {
   if (find?.state !== "running") {
-    return "No short runs were made.";
+    // The advice may come a moment before the runs that it rests on.
+    return find?.advice?.state === "advised" ? "" : "No short runs were made.";
   }
   return find.phase === "probes" ? "The short runs begin…" : "Short runs follow the range test.";
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from pathlib import Path
@@ -87,6 +88,19 @@ def witness() -> Witness:
 @pytest.fixture
 def page(browser: Browser, witness: Witness) -> Iterator[Page]:
     """An empty page in a profile of its own; it may reach this machine and nothing else."""
+    with _watched_page(browser, witness) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """A page such as `page`, which all tests of a module share: to open one takes seconds."""
+    with _watched_page(browser, Witness()) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def _watched_page(browser: Browser, witness: Witness) -> Iterator[Page]:
     context = browser.new_context(viewport=VIEWPORT, service_workers="block")
     page = context.new_page()
     witness.watch(page)
