@@ -9,7 +9,15 @@ from lrwidget import _checks
 from lrwidget.finding._advice import Advice, Evidence, Sure
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._measured import measured
-from lrwidget.finding._probe import checked, chosen_steps, rate_column, result_of, surveying
+from lrwidget.finding._probe import (
+    accumulated,
+    checked,
+    chosen_steps,
+    is_main_rate,
+    rate_column,
+    result_of,
+    surveying,
+)
 from lrwidget.finding._prober import Prober
 from lrwidget.finding._reasons import reasons_for
 from lrwidget.finding._refusals import (
@@ -18,8 +26,10 @@ from lrwidget.finding._refusals import (
     RefusedError,
     check_data,
     check_first_look,
+    check_price,
     check_response,
     check_start,
+    check_updates,
 )
 from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
 
@@ -44,6 +54,9 @@ _PRODUCTS = 5
 
 # The band's width in decades, at most.
 _VERY_SURE, _FAIRLY_SURE = 0.5, 1.0
+
+# No single run takes more than this part of the budget, but for one that is as long as training.
+_LONGEST_SHARE = 4
 
 # Replicas of one advice are numbered on from here times its seed.
 _APART = 64
@@ -185,7 +198,8 @@ class _Search:
         from lrwidget.training._pass_source import UsedUpError
 
         try:
-            check_data(self._start.task)
+            check_data(self._start)
+            check_updates(accumulated(self._chain), self._steps)
             self._tell("looking at the curvature")
             self._measure_curvature()
             survey = self._probe()
@@ -209,8 +223,12 @@ class _Search:
         replicas.spent += look.gradient_steps
         check_first_look(look)
         chain, left_out = measured(self._chain)
-        if left_out:
-            return  # the rate that it would be of is not the one that the chain trains with
+        # Without some links the rate would not be that of the chain; where an update computes
+        # gradients of its own, dozens of them would cost more than they tell; and it says nothing
+        # of another hyperparameter.
+        dear = {"value_fn", "obj_fn"} & start.runner.needs
+        if left_out or dear or not is_main_rate(self._chain, start.addresses[self.column]):
+            return
         self._curvature = curvature_at(
             dataclasses.replace(start, chain=chain),
             seed=_APART * self._seed,
@@ -221,7 +239,11 @@ class _Search:
 
     def _probe(self) -> Survey:
         replicas, start = self._replicas, self._start
-        initial = replicas.judged(start.carry(), replicas.judging(self._steps))
+        if self._loss == "valid":
+            check_price(replicas.judging_price(self._steps), self._budget - replicas.spent)
+        # As many batches as judge the longest run that the budget can pay for several times.
+        longest = min(self._steps, int(self._budget / _LONGEST_SHARE))
+        initial = replicas.judged(start.carry(), replicas.judging(longest))
         check_start(initial)
         prober = Prober(
             replicas,
@@ -233,9 +255,15 @@ class _Search:
         )
         self._prober = prober
         level = float(initial.mean())
-        survey = surveying(prober, self._chain, self._budget, level, self._centre())
-        survey.run()
-        self._found = result_of(prober, survey, level, self._loss)
+        survey = surveying(prober, self._chain, self._budget, prober.initial, self._centre())
+        try:
+            survey.run()
+        finally:
+            # What was learnt is worth showing also where it ends early.
+            if prober.runs:
+                self._found = result_of(prober, survey, level, self._loss)
+        if self._found is None:
+            self._found = result_of(prober, survey, level, self._loss)
         check_response(prober, survey, self._found, initial)
         return survey
 

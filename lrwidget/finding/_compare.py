@@ -158,7 +158,7 @@ class _Runs:
         self.valid: FloatArray | None = None
         self._replicas = Replicas(start, objective=loss, cancel=cancel)
         self._validation: Replicas | None = None
-        if start.task.validates:
+        if start.task.validates and "loss" in start.task.evaluator.names:
             self.valid = self.final if loss == "valid" else self.final.copy()
             if loss != "valid":
                 self._validation = Replicas(start, objective="valid", cancel=cancel)

@@ -113,7 +113,8 @@ def find_lr(
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
         now; or a `Trainer`: from where its run is, with a copy of its weights, optimizer state
-        and place in the data, and what else its plan applies there. A run that is going on is
+        and place in the data, and, where `chain` is the run's, what else its plan applies there;
+        the schedules of another chain count the steps of the run. A run that is going on is
         paused meanwhile and goes on after, also after an error, bit for bit as if nothing had
         been.
     on_progress
@@ -197,10 +198,13 @@ def find_lr(
 
 def _watched(task: Task, loss: Any, metric: Any) -> Watched:
     from lrwidget.finding._lockstep import Watched
+    from lrwidget.finding._probe import check_valid_loss
 
     _checks.choice("loss", loss, ("train", "valid"))
     if loss == "valid" and not task.validates:
         raise ValueError('loss must be "train" for a task without validation data, got "valid"')
+    if loss == "valid" and metric == "loss":
+        check_valid_loss(task)
     names = task.evaluator.names if loss == "valid" else ("loss", *task.metrics)
     _checks.choice("metric", metric, names)
     return Watched(metric, in_validation=loss == "valid")
@@ -260,7 +264,7 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
         band=None if curve.band is None else _read_only(curve.band),
         suggestions=by_ladder[first.name],
         silent=MappingProxyType(silent),
-        suggestions_by_seed=_by_seed(way, curve),
+        suggestions_by_seed=_by_seed(way, curve, suggestions),
         suggestions_by_ladder=MappingProxyType(by_ladder),
         stopped=stopped,
         diverged_at=None if last is None else float(first.values[last]),
@@ -275,12 +279,16 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
     )
 
 
-def _by_seed(way: Climb, curve: GrowingCurve) -> Mapping[str, FloatArray]:
+def _by_seed(
+    way: Climb, curve: GrowingCurve, of_mean: Mapping[str, float]
+) -> Mapping[str, FloatArray]:
     first, count = way.ladders[0], len(curve)
-    said = [
-        suggest(first.values[:count], smoothed, way.rungs, of_rates=first.is_rate)[0]
-        for smoothed in curve.smoothed_by_seed
-    ]
+    said = [of_mean]  # which is the one seed's own
+    if curve.seeds > 1:
+        said = [
+            suggest(first.values[:count], smoothed, way.rungs, of_rates=first.is_rate)[0]
+            for smoothed in curve.smoothed_by_seed
+        ]
     return MappingProxyType(
         {name: _read_only(np.array([each.get(name, np.nan) for each in said])) for name in rules}
     )

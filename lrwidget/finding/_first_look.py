@@ -92,13 +92,14 @@ def first_look(start: Start, *, replica: int = 0) -> FirstLook:
     count = min(BATCHES, start.runner.source.max_chunk)
     steps = list(gradients(start, count, replica=replica))
     gathered = start.task.compiled.setdefault("gathered", jax.jit(_gathered))
-    losses, grads, size, norms = gathered(
+    losses, grads, size, largest, norms = gathered(
         [loss for loss, *_ in steps], [grads for _, grads, _, _ in steps]
     )
+    norms = np.asarray(largest, np.float64) * np.asarray(norms, np.float64)
     _, _, batch, key = steps[0]
     return FirstLook(
         losses=tuple(np.asarray(losses, np.float64).tolist()),
-        gradient_norms=tuple(np.asarray(norms, np.float64).tolist()),
+        gradient_norms=tuple(norms.tolist()),
         gradient_steps=float(count),
         sample=Sample(batch, key, losses, grads, size),
     )
@@ -113,7 +114,7 @@ def gradients(
     if key not in task.compiled:
         task.compiled[key] = jax.jit(functools.partial(_step, task, source))
     carry, root = start.carry(), start.root(replica)
-    stream = start.stream(replica, elsewhere=count)
+    stream = start.stream(replica)
     try:
         done = 0
         while done < count:
@@ -148,7 +149,26 @@ def _step(
 
 def _gathered(losses: list[jax.Array], grads: list[Any]) -> tuple[Any, ...]:
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *grads)
-    squares = jax.tree.map(lambda g: jnp.square(g.astype(jnp.float32)), stacked)
-    sums = [jnp.sum(s.reshape(s.shape[0], -1), 1) for s in jax.tree.leaves(squares)]
-    size = jax.tree.map(lambda s, g: jnp.sqrt(jnp.mean(s, 0)).astype(g.dtype), squares, stacked)
-    return jnp.stack(losses), stacked, size, jnp.sqrt(jnp.sum(jnp.stack(sums), 0))
+    size = jax.tree.map(_root_mean_square, stacked)
+    # The norms are those of the gradients over their largest entries: squares of what is far from
+    # 1 would over- or underflow. They are finite and not zero where the entries are.
+    rows = [_wide(g).reshape(g.shape[0], -1) for g in jax.tree.leaves(stacked)]
+    largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(r), 1, initial=0.0) for r in rows])
+    by = _divisor(largest)[:, None]
+    norms = jnp.sqrt(sum(jnp.sum(jnp.square(r / by), 1) for r in rows))
+    return jnp.stack(losses), stacked, size, largest, norms
+
+
+def _root_mean_square(grads: jax.Array) -> jax.Array:
+    wide = _wide(grads)
+    largest = jnp.max(jnp.abs(wide), 0)
+    mean = jnp.mean(jnp.square(wide / _divisor(largest)), 0)
+    return (largest * jnp.sqrt(mean)).astype(grads.dtype)
+
+
+def _divisor(largest: jax.Array) -> jax.Array:
+    return jnp.where(largest == 0.0, 1.0, largest)
+
+
+def _wide(grads: jax.Array) -> jax.Array:
+    return grads.astype(jnp.promote_types(grads.dtype, jnp.float32))

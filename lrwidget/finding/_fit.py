@@ -152,5 +152,7 @@ def extrapolated(
     seen[1] += usual * TREND_SPREAD**-2.0
     place, trend = covariance @ seen
     spread = math.sqrt(covariance[0, 0])
-    low, high = (10.0 ** (place + sign * _QUANTILE * spread) for sign in (-1.0, 1.0))
-    return Fit(best=10.0**place, low=low, high=high), float(trend)
+    low, best, high = (
+        float(10.0 ** (place + sign * _QUANTILE * spread)) for sign in (-1.0, 0.0, 1.0)
+    )
+    return Fit(best=best, low=low, high=high), float(trend)

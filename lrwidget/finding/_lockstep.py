@@ -106,11 +106,7 @@ def climbing(
         What is read.
     """
     with contextlib.ExitStack() as opened:
-        streams = []
-        for seed in range(seeds):
-            streams.append(start.stream(seed, elsewhere=climb.steps))
-            opened.callback(streams[-1].close)
-        team = _Team(start, climb, rows, streams, watched)
+        team = _Team(start, climb, rows, seeds, watched, opened)
         pace = _Pace(start, climb.hold * seeds)
         flying: _Flight | None = None
         rung = 0
@@ -157,22 +153,33 @@ class _Team:
         start: Start,
         climb: Climb,
         rows: FloatArray,
-        streams: list[Stream],
+        seeds: int,
         watched: Watched,
+        opened: contextlib.ExitStack,
     ) -> None:
         self.spent: float = 0
-        self._start, self._climb, self._rows, self._streams = start, climb, rows, streams
-        self._watched = watched
+        self._start, self._climb, self._rows, self._seeds = start, climb, rows, seeds
+        self._watched, self._opened = watched, opened
         self._runner = start.runner
-        seeds = range(len(streams))
-        self._roots = [start.root(seed) for seed in seeds]
-        carries = [start.carry()]
-        carries += [with_keys_of(start.carry(), start.seed(seed)) for seed in seeds[1:]]
+        # Of each seed that has begun.
+        self._streams: list[Stream] = []
+        self._carries: list[Carry] = []
+        self._roots: list[jax.Array] = []
         self._together: Carry | None = None
-        if side_by_side(start, len(streams), watched):
-            self._together = jax.tree.map(lambda *each: jnp.stack(each), *carries)
-            carries = []
-        self._carries: list[Carry] = carries
+        if side_by_side(start, seeds, watched):
+            for _ in range(seeds):
+                self._begin()
+            self._together = jax.tree.map(lambda *each: jnp.stack(each), *self._carries)
+            self._carries = []
+
+    def _begin(self) -> None:
+        """Make what the next seed begins with."""
+        start, seed = self._start, len(self._streams)
+        self._streams.append(start.stream(seed))
+        self._opened.callback(self._streams[-1].close)
+        carry = start.carry()
+        self._carries.append(with_keys_of(carry, start.seed(seed)) if seed else carry)
+        self._roots.append(start.root(seed))
 
     def launch(self, first: int, last: int) -> _Flight:
         """Hand out the rungs from `first` to before `last`."""
@@ -180,7 +187,7 @@ class _Team:
         if self._together is not None:
             reports, compiled = self._launch_together(first, last), first == 0
         else:
-            reports = [self._launch(seed, first, last) for seed in range(len(self._streams))]
+            reports = [self._launch(seed, first, last) for seed in range(self._seeds)]
             compiled = self._runner.traces != traces
         return _Flight(reports, first, last, launched, compiled)
 
@@ -190,6 +197,8 @@ class _Team:
 
     def _launch(self, seed: int, first: int, last: int) -> _Report:
         report = _Report([], [])
+        if seed == len(self._carries):
+            self._begin()  # while the device is busy with the seed before it
         carry = self._carries[seed]
         for step, count, at_rung in self._pieces(first, last):
             carry, out = self._runner.run(
@@ -207,7 +216,7 @@ class _Team:
         return report
 
     def _launch_together(self, first: int, last: int) -> list[_Report]:
-        seeds = len(self._streams)
+        seeds = self._seeds
         reports = [_Report([], []) for _ in range(seeds)]
         for step, count, _ in self._pieces(first, last):
             rows = np.broadcast_to(self._rows[step : step + count], (seeds, count, *self._shape))

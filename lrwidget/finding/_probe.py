@@ -168,7 +168,7 @@ def probe(
         compressed with the rate.
     steps
         The horizon that is asked about, at least 10; default the chain's length, what is left of
-        the run, or 1000 where there is neither.
+        the run, or 1000 where there is neither. It must be given where a run is at its end.
     rates, horizons
         Peaks and steps of a full grid of runs; by default they are chosen within `budget`. If one
         is given, so must be the other.
@@ -185,7 +185,8 @@ def probe(
         Another one gives other batches and other randomness; 0 those that the run itself has.
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
-        now; a `Trainer` for the whole state of its run, which is paused meanwhile.
+        now; a `Trainer` for the whole state of its run, which is paused meanwhile. Its edits hold
+        where `chain` is that of the run; the schedules of another one count the run's steps.
     on_progress
         Called after each run with all of them, on the calling thread.
     cancel
@@ -223,9 +224,9 @@ def probe(
         if on_progress is not None:
             prober.on_run = lambda: on_progress(tuple(prober.runs))
         if rates is None or horizons is None:
-            survey = surveying(prober, chain, budget, float(initial.mean()))
+            survey = surveying(prober, chain, budget, prober.initial)
         else:
-            survey = surveying(prober, chain, math.inf, float(initial.mean()))
+            survey = surveying(prober, chain, math.inf, prober.initial)
         cancelled = False
         try:
             if rates is None or horizons is None:
@@ -249,6 +250,8 @@ def checked(task: Any, chain: Any, loss: Any, on_progress: Any, cancel: Any) -> 
     known = chain_of(chain)
     if _checks.choice("loss", loss, ("train", "valid")) == "valid" and not task.validates:
         raise ValueError('loss must be "train" for a Task without validation data, got "valid"')
+    if loss == "valid":
+        check_valid_loss(task)
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"on_progress must be a function or None, got {on_progress!r}")
     if cancel is not None and not callable(getattr(cancel, "is_set", None)):
@@ -258,9 +261,24 @@ def checked(task: Any, chain: Any, loss: Any, on_progress: Any, cancel: Any) -> 
     return known
 
 
+def check_valid_loss(task: Task) -> None:
+    """Raise a ValueError where validation measures no loss."""
+    names = task.evaluator.names
+    if "loss" not in names:
+        raise ValueError(
+            f'loss="valid" needs a validation measure called "loss", got {", ".join(names)}: '
+            'return one from eval_fn, or take loss="train"'
+        )
+
+
 def chosen_steps(steps: int | None, chain: Chain, start: Start) -> int:
     """Return the horizon that is asked about."""
     if steps is None:
+        if start.left == 0:
+            raise ValueError(
+                "steps must be given where nothing is left of the run, got None: it is at its "
+                f"end, step {start.step}"
+            )
         steps = start.left or chain.steps or USUAL_STEPS
         return max(steps, FEWEST_STEPS)
     return _checks.integer("steps", steps, low=FEWEST_STEPS)
@@ -278,10 +296,15 @@ def rate_column(chain: Chain, addresses: tuple[str, ...], address: str | None) -
         ) from error
 
 
+def is_main_rate(chain: Chain, address: str) -> bool:
+    """Return whether an address is the learning rate of the whole chain."""
+    return chain.rate is not None and chain.resolve(chain.rate) == address
+
+
 def accumulated(chain: Chain) -> int:
     """Return how many steps make one update; 1 unless the chain accumulates gradients."""
     every = 1
-    for _, link in chain.labelled():
+    for link in chain.links:  # a group with a chain of its own accumulates by itself
         if link.name == "multi_steps":
             every *= int(link["every_k_schedule"])
     return every
@@ -297,24 +320,28 @@ def surveying(
     prober: Prober,
     chain: Chain,
     budget: float,
-    initial: float,
+    initial: float | Callable[[int], float],
     centre: float | None = None,
 ) -> Survey:
     """Return the survey of a prober, from a rate on or from what the optimizer usually has."""
-    hyperparameter = chain.hyperparameter(prober.replicas.start.addresses[prober.column])
+    address = prober.replicas.start.addresses[prober.column]
+    hyperparameter = chain.hyperparameter(address)
+    main = is_main_rate(chain, address)
+    if not main and prober.peak > 0.0:
+        centre = prober.peak
     if centre is None:
         default = hyperparameter.default
         centre = default if isinstance(default, int | float) and default > 0 else prober.peak
     middle = math.log10(centre) if centre > 0.0 else -2.0
-    highest = hyperparameter.high if hyperparameter.high is not None else math.inf
+    highest = math.log10(hyperparameter.high) if hyperparameter.high else math.inf
     return Survey(
         prober,
         steps=prober.steps,
         budget=budget,
         centre=middle,
-        limits=(middle - _REACH, min(middle + _REACH, math.log10(highest))),
+        limits=(min(middle, highest) - _REACH, min(middle + _REACH, highest)),
         initial=initial,
-        usual=usual_trend(chain),
+        usual=usual_trend(chain) if main else 0.0,
         every=accumulated(chain),
     )
 

@@ -98,12 +98,11 @@ class Prober:
         self._rows = replicas.start.rows(0, steps)
         self._seed = seed
         self.on_run = on_run
-        level = float(initial.mean())
-        # A negative loss, or one near zero, has no level of its own to be measured by.
-        spread = float(np.ptp(initial)) if len(initial) > 1 else 0.0
-        size = max(abs(level), spread)
-        self._lost_above = level + (_LOST - 1.0) * size
-        self._stop_above = level + _OUT_OF_BOUNDS * size
+        self._initial = initial
+        # A loss near zero has no level of its own to be measured by.
+        self._size = abs(float(initial.mean()))
+        if len(initial) > 1:
+            self._size = max(self._size, float(np.ptp(initial)))
 
     @property
     def peak(self) -> float:
@@ -119,6 +118,14 @@ class Prober:
         """Return what a run costs at most, in gradient steps."""
         return self.replicas.price(horizon)
 
+    def initial(self, horizon: int) -> float:
+        """Return the objective before the first step, on what judges runs of so many steps."""
+        return float(self._initial[: self.replicas.judging(horizon)].mean())
+
+    def _above(self, sizes: float) -> float:
+        size = self._size if self._size > 0.0 else math.inf
+        return float(self._initial.mean()) + sizes * size
+
     def try_rate(self, place: float, horizon: int, replica: int) -> float:
         """Run at the peak ``10**place`` and return the objective at the end."""
         return self.probe(10.0**place, horizon, replica).final
@@ -127,8 +134,11 @@ class Prober:
         """Run at a peak; see `compressed`."""
         number = self._seed + replica
         rows = self.compressed(rate, horizon)
-        run: Replica = self.replicas.run(rows, replica=number, limit=self._stop_above)
-        end = run.end if run.end <= self._lost_above else math.inf
+        run: Replica = self.replicas.run(rows, replica=number, limit=self._above(_OUT_OF_BOUNDS))
+        end = run.end if run.end <= self._above(_LOST - 1.0) else math.inf
+        if math.isfinite(end):
+            # What can be gained tells the size of the loss as well as its level does.
+            self._size = max(self._size, self.initial(horizon) - end)
         self.judged.append(run.judged)
         self.runs.append(
             ProbeRun(

@@ -18,13 +18,16 @@ _NEAR = 0.35
 # A correction by less is not worth a sentence.
 _SMALL = 1.1
 
-_MOST = 4
+_FEWEST, _MOST = 2, 4
 
 
 def reasons_for(probe: Probe, fit: Fit, curvature: Curvature | None) -> tuple[str, ...]:
     """Return two to four sentences, the weightiest first."""
     reasons = [_runs(probe), _trend(probe, fit), _edge(probe), _curvature(curvature, fit)]
-    return tuple(reason for reason in reasons if reason)[:_MOST]
+    said = [reason for reason in reasons if reason][:_MOST]
+    if len(said) < _FEWEST:
+        said.append("No run was lost at any rate that was tried.")
+    return tuple(said)
 
 
 def _runs(probe: Probe) -> str:
@@ -66,10 +69,10 @@ def _trend(probe: Probe, fit: Fit) -> str:
 def _edge(probe: Probe) -> str:
     if probe.edge is None:
         return ""
-    kept, lost = probe.edge
-    return (
-        f"At {short_rate(lost)} and above runs were lost; {short_rate(kept)} still came to its end."
-    )
+    kept, lost = (short_rate(rate) for rate in probe.edge)
+    if kept == lost:
+        return f"Just above {kept} runs were lost."
+    return f"At {lost} and above runs were lost; {kept} still came to its end."
 
 
 def _curvature(curvature: Curvature | None, fit: Fit) -> str:

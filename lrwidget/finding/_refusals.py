@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lrwidget.finding._first_look import FirstLook
     from lrwidget.finding._probe import Probe
     from lrwidget.finding._prober import Prober, ProbeRun
+    from lrwidget.finding._start import Start
     from lrwidget.finding._survey import Survey
-    from lrwidget.training import Task
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,6 +27,9 @@ _FEW_EXAMPLES = 256
 
 # Ends that differ by no more than this share of the loss are the same but for rounding.
 _ROUNDING = 1e-6
+
+# What the lowest rates bring about is nothing: so much of the loss.
+_NOTHING = 1e-4
 
 # A gain must be so many standard errors of the common batches; the best of some tries is larger
 # than a single one by chance.
@@ -39,6 +42,9 @@ _LACKING = 0.6
 # So many rates must have been tried to say that it is the same with all of them, and to say which
 # is the best.
 _FEWEST_RATES = 3
+
+# A few runs on either side of the best, and the state before any.
+_FEWEST_JUDGED = 8
 
 _NOT_FINITE = "look for a logarithm or a division of zero, and for NaN in the data"
 
@@ -69,11 +75,13 @@ USED_UP = Refusal(
 # ---- before any run -----------------------------------------------------------------------------
 
 
-def check_data(task: Task) -> None:
+def check_data(start: Start) -> None:
     """Raise a `RefusedError` where the data cannot tell how training goes on."""
-    epoch = task.steps_per_epoch
-    examples = task.batch_size
-    if epoch == 1 and examples <= _FEW_EXAMPLES:
+    source = start.runner.source
+    examples = source.size
+    # Of more examples than one batch has, every epoch shuffles others into it.
+    alone = getattr(source, "examples", examples) == examples
+    if source.steps_per_epoch == 1 and alone and examples <= _FEW_EXAMPLES:
         raise RefusedError(
             Refusal(
                 f"the training data is one batch of {examples} examples: every step sees the same "
@@ -94,6 +102,31 @@ def check_first_look(look: FirstLook) -> None:
     else:
         remedy = "look whether the model is frozen, or the loss function stops its gradients"
     raise RefusedError(Refusal(look.trouble, remedy))
+
+
+def check_updates(every: int, steps: int) -> None:
+    """Raise a `RefusedError` where no update is made in all of the steps."""
+    if every <= steps:
+        return
+    raise RefusedError(
+        Refusal(
+            f"no update is made: the chain applies one in {every} steps, and training has {steps}",
+            "train for longer, or accumulate fewer gradients",
+        )
+    )
+
+
+def check_price(of_judging: float, left: float) -> None:
+    """Raise a `RefusedError` where judging a few runs alone would take most of the budget."""
+    if _FEWEST_JUDGED * of_judging <= left:
+        return
+    raise RefusedError(
+        Refusal(
+            f"a pass over the validation data costs {of_judging:.0f} gradient steps, and each of "
+            f"{_FEWEST_JUDGED} runs or more needs one: {left:.0f} are left of the budget",
+            "ask for a larger budget, or give less validation data",
+        )
+    )
 
 
 def check_start(initial: FloatArray) -> None:
@@ -131,6 +164,7 @@ def check_response(prober: Prober, survey: Survey, found: Probe, initial: FloatA
     """
     _check_steps(prober.runs)
     if all(run.diverged for run in prober.runs) and prober.runs:
+        _check_count(survey, found)
         raise RefusedError(
             Refusal(
                 "no run came to its end: the loss left all bounds at every rate that was tried, "
@@ -150,7 +184,7 @@ def check_response(prober: Prober, survey: Survey, found: Probe, initial: FloatA
             )
         )
     after = prober.judged[next(i for i, run in enumerate(prober.runs) if run is best)]
-    _check_gain(initial[: len(after)] - after, initial, found)
+    _check_gain(initial[: len(after)] - after, initial, found, survey)
     _check_seeds(survey, float(initial.mean()))
     _check_inside(survey)
 
@@ -236,14 +270,37 @@ def _check_count(survey: Survey, found: Probe) -> None:
     )
 
 
-def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe) -> None:
+def _apart(survey: Survey) -> float:
+    """Return by how much ends differ that other batches gave, at the longest horizon with some."""
+    for horizon in sorted(survey.others, reverse=True):
+        ends, others = survey.ends[horizon], survey.others[horizon]
+        differences = [abs(ends[place] - others[place]) for place in others if place in ends]
+        finite = [each for each in differences if math.isfinite(each)]
+        if finite:
+            return float(np.median(finite))
+    return 0.0
+
+
+def _idle(survey: Survey, level: float) -> bool:
+    """Return whether, at some horizon, rates too low to change anything were the best."""
+    for ends in survey.ends.values():
+        places = sorted(ends)
+        lowest = [ends[place] for place in places[:2]]
+        flat = len(lowest) > 1 and abs(lowest[0] - lowest[1]) <= _NOTHING * abs(level)
+        if flat and min(lowest) <= min(ends.values()):
+            return True
+    return False
+
+
+def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Survey) -> None:
     level, mean = float(initial.mean()), float(gain.mean())
-    error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0
+    # Validation is one number: what other batches make of it has to tell how sure it is.
+    error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else _apart(survey)
     rounding = _ROUNDING * abs(level)
     if mean > _STANDARD_ERRORS * error and mean > rounding:
         return
     size = f"{abs(mean):.2g} ± {error:.1g}" if error else f"{abs(mean):.2g}"
-    if abs(mean) <= rounding:
+    if abs(mean) <= _NOTHING * abs(level) or _idle(survey, level):
         lost = min((run.learning_rate for run in found.runs if run.diverged), default=math.inf)
         reason = (
             f"no rate helps: the loss stays at {level:.3g} where the rate is too low to change "
@@ -279,14 +336,18 @@ def _check_seeds(survey: Survey, level: float) -> None:
     """Compare what the best rate gains with its own batches and with others.
 
     What they differ by is measured by the largest gain at any horizon: after a few steps of a
-    run that has hardly begun, batches differ more than what was gained by then.
+    run that has hardly begun, batches differ more than what was gained by then. The best rate of
+    a few steps may lie at the very edge, where other batches lose the run: the rate below it may
+    answer for it.
     """
     shared = [h for h, others in survey.others.items() if others]
     if not shared:
         return
     horizon = max(shared)
     ends, others = survey.ends[horizon], survey.others[horizon]
-    place = min(others, key=lambda each: ends[each])
+    best = min(others, key=lambda each: ends[each])
+    below = [each for each in others if each < best]
+    place = min([best, *below], key=lambda each: others[each])
     lowest = min(*ends.values(), *others.values())
     most = min(end for each in survey.ends.values() for end in each.values())
     gain = max(level - min(lowest, most), 1e-30)
@@ -318,8 +379,10 @@ def _check_inside(survey: Survey) -> None:
         if ends[place] > min(ends.values()) or math.isinf(ends[place])
     ]
     # Rates are rounded where they are tried.
-    lower = any(place < best - 1e-3 for place in worse)
-    higher = any(place > best + 1e-3 for place in worse)
+    # There is nothing beyond the bounds of the hyperparameter itself.
+    low, high = survey.limits
+    lower = best <= low + 1e-3 or any(place < best - 1e-3 for place in worse)
+    higher = best >= high - 1e-3 or any(place > best + 1e-3 for place in worse)
     if lower and higher:
         return
     rate = short_rate(10.0**best)

@@ -32,8 +32,10 @@ _LONGEST = 64
 _SHORTEST = 8
 
 # The end of a run is judged on batches of the training data that are the same for every replica:
-# these many, and more where the run is so long that they cost next to nothing.
+# these many, more where they are small, and more where the run is so long that they cost next to
+# nothing.
 _JUDGING = 8
+_JUDGING_EXAMPLES = 64
 _MOST_JUDGING = 32
 _JUDGED_SHARE = 0.06
 
@@ -113,7 +115,9 @@ class Replicas:
         self.spent = 0.0
         self._cancel = cancel
         self._task = start.task
-        self._validation_price = 0.0  # known when a pass has been made
+        self._validation_price = 0.0  # of an iterable: known when a pass has been made
+        if objective == "valid" and (examples := start.task.evaluator.examples) is not None:
+            self._validation_price = self._passed(examples)
         self._judges: Chunk | None = None
         source = start.runner.source
         programs = self._task.compiled.setdefault(
@@ -165,7 +169,7 @@ class Replicas:
             carry = with_keys_of(carry, self.start.seed(replica))
         losses: list[FloatArray] = []
         done, lost, before = 0, False, self.spent
-        stream = self.start.stream(replica, elsewhere=steps)
+        stream = self.start.stream(replica)
         try:
             while done < steps and not lost:
                 self._look()
@@ -200,7 +204,9 @@ class Replicas:
     def judging(self, steps: int) -> int:
         """Return how many batches judge the end of a run of so many steps."""
         by_length = int(_JUDGED_SHARE * steps / FORWARD)
-        return min(max(_JUDGING, by_length), _MOST_JUDGING, self.start.runner.max_chunk)
+        by_size = -(-_JUDGING_EXAMPLES // self.start.runner.source.size)
+        most = min(_MOST_JUDGING, self.start.runner.max_chunk)
+        return min(max(_JUDGING, by_size, by_length), most)
 
     def price(self, steps: int) -> float:
         """Return what a run of so many steps costs with its judging."""
@@ -219,7 +225,7 @@ class Replicas:
         if self.objective == "valid":
             evaluator = self._task.evaluator
             started = evaluator.start(params, carry.state)
-            self._validation_price = -(-started[1] // self.start.runner.source.size) * FORWARD
+            self._validation_price = self._passed(started[1])
             self.spent += self._validation_price
             return np.array([float(evaluator.loss(started))])
         self.spent += batches * FORWARD
@@ -230,6 +236,9 @@ class Replicas:
             return np.array([float(one(*where, np.int32(place))) for place in range(batches)])
         losses = np.asarray(self._programs["all"](*where, np.int32(batches)))
         return losses[:batches].astype(np.float64)
+
+    def _passed(self, examples: int) -> float:
+        return -(-examples // self.start.runner.source.size) * FORWARD
 
     def _common_batches(self) -> Chunk:
         if self._judges is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 
     from lrwidget.optimizers import Chain
     from lrwidget.training import Runner, Task, Trainer
-    from lrwidget.training._batches import Origin, Stream
+    from lrwidget.training._batches import Origin, Source, Stream
     from lrwidget.training._plan import Plans
     from lrwidget.training._runner import Carry
 
 # What lies between the seeds of two replicas: people number their own tasks 0, 1, 2.
 _STRIDE = 104_729
 _SEEDS = 2**32
-_FEW = 64
+
+# Data that comes in an order of its own is read from another place for each replica. What lies
+# before that place must be read, so that it is never farther on than so many batches.
+_FARTHEST = 512
+_GOLDEN = 0.6180339887498949
+# Where nobody knows how long a pass is: by how many batches two replicas are apart. It has no
+# factor in common with most lengths, of which a multiple would be the same place again.
+_APART = 11
+_PLACES = 63
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,12 +95,11 @@ class Start:
 
         return step_root(self.seed(replica))
 
-    def stream(self, replica: int = 0, *, elsewhere: int = 0) -> Stream:
+    def stream(self, replica: int = 0) -> Stream:
         """Return a replica's batches, to be closed by whoever asked.
 
         Replica 0 gets the batches that the run itself gets next. Others get the data in the order
-        of another seed; data that has an order of its own is taken from so many times `elsewhere`
-        steps further on.
+        of another seed; data that has an order of its own is read from another place of a pass.
         """
         source = self.runner.source
         if replica == 0:
@@ -100,8 +107,9 @@ class Start:
         other = source.reseeded(self.seed(replica))
         if other is not source:
             return other.stream(self.step, self._origin)
-        saved = self._saved if not elsewhere else None
-        away = replica % _FEW * elsewhere  # what is skipped must be read
+        away, saved = _away(replica, source), self._saved
+        if saved is not None:
+            saved = {**saved, "skip": saved["skip"] + away}
         return source.stream(self.step + away, self._origin, saved)
 
 
@@ -118,18 +126,28 @@ def started(task: Task, chain: Chain, start: Any = None) -> Iterator[Start]:
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
         now; a `Trainer` for the whole state of its run: weights, optimizer, data and randomness.
-        Where `chain` is not built like the run's, the optimizer begins anew.
 
     Raises
     ------
     TypeError, ValueError
         If `start` is none of these, or the run is of another task.
+
+    Notes
+    -----
+    In the middle of a run `chain` is what is trained with from there. Where it is the run's own,
+    or that without what a range test leaves out, its numbers are those that the run's plans have
+    by now, with every edit. Where any number or schedule of it is another, all of them are its
+    own, and its schedules count the steps of the run, as in `Trainer.set`. The optimizer's state
+    is the run's where the chain is built like the run's; else it begins anew.
+
+    On the thread that takes the run's steps, in a subscriber, nothing is paused: the run waits
+    for it anyway. A `Trainer.step` that is not done yet is taken to its end afterwards.
     """
     from lrwidget.training import Trainer
     from lrwidget.training._batches import START
 
     if isinstance(start, Trainer):
-        with _at_rest(start):
+        with at_rest(start):
             yield _in_run(task, chain, start)
         return
     if start is None:
@@ -154,19 +172,46 @@ def started(task: Task, chain: Chain, start: Any = None) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
-def _at_rest(trainer: Trainer) -> Iterator[None]:
-    going = trainer.state in ("running", "compiling")
-    if going:
-        trainer.pause()
+def at_rest(trainer: Trainer, source: str = "code") -> Iterator[None]:
+    """Hold a run at rest; afterwards it goes on as it would have.
+
+    Parameters
+    ----------
+    trainer
+        The run; one that does not go on is left as it is.
+    source
+        Who is to be in its journal as having paused it.
+    """
+    from lrwidget.training import Pause, Resume, Step
+
+    loop = trainer._loop  # noqa: SLF001  (what a Step has left to do is nobody else's business)
+    if loop.on_own_thread or trainer.state not in ("running", "compiling"):
+        yield
+        return
+    # Asked on the run's thread, behind every command that was given before.
+    until, going = loop.ask(lambda _: (loop._until, not loop._paused))  # noqa: SLF001
+    with contextlib.suppress(ValueError):  # it has ended since
+        trainer.submit(Pause(source=source)).result()
+    place = trainer.position
+    going = going and _paused(trainer) and not loop.held_up
     try:
         yield
     finally:
         # Somebody may have stopped it meanwhile, or let it go on by hand.
-        if going and trainer.state == "paused":
-            trainer.resume()
+        if going and _paused(trainer) and trainer.position == place:
+            with contextlib.suppress(ValueError):
+                if until is None:
+                    trainer.submit(Resume(source=source)).result()
+                elif until > place:
+                    trainer.submit(Step(steps=until - place, source=source)).result()
+
+
+def _paused(trainer: Trainer) -> bool:
+    return trainer.state == "paused"
 
 
 def _in_run(task: Task, chain: Chain, trainer: Trainer) -> Start:
+    from lrwidget.schedules import Schedule
     from lrwidget.training._batches import Origin
 
     if trainer.task is not task:
@@ -176,14 +221,22 @@ def _in_run(task: Task, chain: Chain, trainer: Trainer) -> Start:
     assert edits.sizes is not None  # noqa: S101  (a task's run knows its batch sizes)
     span = edits.sizes.at(state.step)
     runner, carry = loop.runner_of(span.size), state.carry
-    rows: Callable[[int, int], npt.NDArray[np.float64]] = edits.plans.rows
-    goes_on = chain.structure() == trainer.chain.structure()
+    own = trainer.chain
+    compiled_in = set(chain.addresses()) - set(runner.addresses)
+    goes_on = chain.structure() == own.structure() and not any(
+        # The optimizer's state has no room for what was compiled in and now has a schedule.
+        isinstance(chain.value(address), Schedule)
+        for address in compiled_in
+    )
     if not goes_on:
         runner = task.runner(chain, batch_size=span.size)
-        # Where only the links are missing that a range test leaves out, the plan goes on as well.
-        alike = measured(trainer.chain)[0].structure() == chain.structure()
-        rows = _rows_of(chain, runner.addresses, edits.plans if alike else None)
         carry = runner.initial((carry.params, carry.state))
+        # Where only the links are missing that a range test leaves out, the plan goes on as well.
+        own = measured(own)[0]
+    elif not _same_values(chain, own, compiled_in):
+        runner = task.runner(chain, runner.addresses, batch_size=span.size)
+    alike = chain.structure() == own.structure() and _same_values(chain, own, chain.addresses())
+    rows = _rows_of(chain, runner.addresses, edits.plans if alike else None)
     return Start(
         task=task,
         runner=runner,
@@ -196,6 +249,25 @@ def _in_run(task: Task, chain: Chain, trainer: Trainer) -> Start:
         _saved=state.stream,
         _rows=rows,
     )
+
+
+def _same_values(one: Chain, other: Chain, addresses: Iterable[str]) -> bool:
+    return all(one.value(address) == other.value(address) for address in addresses)
+
+
+def _away(replica: int, source: Source) -> int:
+    """Return by how many batches a replica's place in the data is farther on, at least 1.
+
+    It depends on nothing but the data's own length: the same replica is to get the same batches
+    before and after a pass has told how long it is.
+    """
+    length = source.steps_per_epoch if getattr(source, "has_length", False) else None
+    if length is None:
+        # Replicas of one seed are numbered on, and those of the next begin 64 later.
+        return _APART * (1 + (replica - 1 + 12 * (replica // 64)) % _PLACES)
+    # Multiples of the golden ratio are spread evenly, however many of them there are.
+    reach = min(length, _FARTHEST)
+    return 1 + int(replica * _GOLDEN % 1.0 * max(reach - 1, 0))
 
 
 def _rows_of(

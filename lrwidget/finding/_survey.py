@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from lrwidget.finding._fit import Fit, Vertex, extrapolated, vertex
@@ -24,6 +25,9 @@ _SHARES = (0.42, 0.62, 0.8)
 _DISTANCES = (1.0, 0.5, 0.3)
 _CLOSEST = 0.16
 _MOST_AT_ONE = 9
+
+# A gain by less than this share of the loss at the start is none.
+_NOTHING = 1e-4
 
 # What finding the edge to the closest distance may take of the budget, and from which budget on:
 # a smaller one has better uses.
@@ -66,7 +70,8 @@ class Survey:
     limits
         log10 of the lowest and the highest rate that may be tried.
     initial
-        The loss before the first step.
+        The loss before the first step; or a function of the horizon, where runs of different
+        lengths are not judged on the same batches.
     usual
         The trend to expect, in decades a decade of steps.
     every
@@ -90,16 +95,16 @@ class Survey:
         budget: float,
         centre: float,
         limits: tuple[float, float],
-        initial: float,
+        initial: float | Callable[[int], float],
         usual: float = 0.0,
         every: int = 1,
         horizons: tuple[int, ...] | None = None,
     ) -> None:
         self._laboratory = laboratory
         self._budget = budget
-        self._limits = limits
-        self._initial = initial
-        self._centre = centre
+        self.limits = limits
+        self._initial = initial if callable(initial) else lambda _: initial
+        self._centre = min(max(centre, limits[0]), limits[1])
         self._usual = usual
         self._every = every
         self.steps = steps
@@ -109,16 +114,19 @@ class Survey:
 
     def run(self) -> None:
         """Spend the budget."""
+        before = self._laboratory.spent
+        left = self._budget - before
         for number, horizon in enumerate(self.horizons):
             last = number == len(self.horizons) - 1
             share = 1.0 if last or number >= len(_SHARES) else _SHARES[number]
             distance = _DISTANCES[min(number, len(_DISTANCES) - 1)]
-            self._walk(horizon, self._expected(horizon), distance, share * self._budget)
+            most = before + share * left
+            self._walk(horizon, self._expected(horizon), distance, most)
             if number == 0:
-                self._between(horizon, share * self._budget, distance / 2.0)
-                self._again(horizon, share * self._budget)
+                self._between(horizon, most, distance / 2.0)
+                self._again(horizon, most)
                 if self._budget >= _ROOMY:
-                    self._bisect(horizon, (share + _BISECTING) * self._budget)
+                    self._bisect(horizon, most + _BISECTING * left)
         longest = self.horizons[-1]
         self._between(longest, self._budget, _CLOSEST)
         self._again(longest, self._budget)
@@ -128,8 +136,12 @@ class Survey:
     @property
     def vertices(self) -> dict[int, Vertex]:
         """Where the ends are lowest, at each horizon that tells it."""
-        found = {h: vertex(ends, self._initial) for h, ends in self.ends.items() if ends}
-        others = {h: vertex(ends, self._initial) for h, ends in self.others.items() if ends}
+        found = {
+            h: vertex(ends, self._initial(h))
+            for h, ends in self.ends.items()
+            if ends and not self._idle(h)
+        }
+        others = {h: vertex(ends, self._initial(h)) for h, ends in self.others.items() if ends}
         return {
             h: each.joined(other)
             if (other := others.get(h)) is not None and other.inside and each.inside
@@ -137,6 +149,17 @@ class Survey:
             for h, each in found.items()
             if each is not None
         }
+
+    def _idle(self, horizon: int) -> bool:
+        """Return whether doing nothing is the best that runs of a horizon can do.
+
+        It is so where a few steps on small batches bring more noise than they bring on.
+        """
+        gain = self._gain(horizon)
+        return math.isfinite(gain) and gain <= _NOTHING * abs(self._initial(horizon))
+
+    def _gain(self, horizon: int) -> float:
+        return self._initial(horizon) - min(self.ends[horizon].values())
 
     def optimum(self) -> tuple[Fit, float] | None:
         """Return the fit for the horizon asked for, and the trend; None where all runs were lost.
@@ -183,7 +206,10 @@ class Survey:
         first = min(max(_SHORTEST, min(_FIRST, self.steps // 24)) * every, longest)
         between = max(0, round(math.log(longest / first) / math.log(_GROWTH)) - 1)
         growth = (longest / first) ** (1.0 / (between + 1))
-        chosen = [round(first * growth**i / every) * every for i in range(between + 1)]
+        chosen = [
+            min(max(round(first * growth**i / every), 1) * every, longest)
+            for i in range(between + 1)
+        ]
         # All of the steps are the schedule itself, whether or not an update is left unfinished.
         longest = longest if longest == self.steps else max(longest // every, 1) * every
         return tuple(sorted({*chosen, longest}))
@@ -204,15 +230,15 @@ class Survey:
 
     def _try(self, horizon: int, place: float, most: float, replica: int = 0) -> bool:
         """Try a rate unless it has been; return whether there is an end for it."""
-        place = round(place, 4)
+        low, high = self.limits
+        inside = round(min(max(place, low), high), 4)
         ends = (self.ends, self.others)[replica].setdefault(horizon, {})
-        if place in ends:
-            return True
-        low, high = self._limits
+        if inside in ends:
+            return low <= place <= high
         laboratory = self._laboratory
-        if not low <= place <= high or laboratory.spent + laboratory.price(horizon) > most:
+        if laboratory.spent + laboratory.price(horizon) > most:
             return False
-        ends[place] = laboratory.try_rate(place, horizon, replica)
+        ends[inside] = laboratory.try_rate(inside, horizon, replica)
         return True
 
     def _walk(self, horizon: int, place: float, distance: float, most: float) -> None:
@@ -228,6 +254,8 @@ class Survey:
             if not math.isfinite(ends[best]):
                 wanted = places[0] - 2.0 * distance
             elif best == places[0]:
+                if abs(self._gain(horizon)) <= _NOTHING * abs(self._initial(horizon)):
+                    return  # all lower rates are as good
                 wanted = best - distance
             elif best == places[-1]:
                 wanted = best + distance

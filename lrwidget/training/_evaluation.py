@@ -67,6 +67,11 @@ class Evaluator:
         self._batch: Callable[..., Any] = jax.jit(self._add)
         self._compiled: Any = None
 
+    @property
+    def examples(self) -> int | None:
+        """Examples in a pass; None where only a pass can tell."""
+        return self._data.examples if isinstance(self._data, ArrayData) else None
+
     def compile(self, params: PyTree, state: PyTree) -> None:
         """Compile ahead, so that the first pass of a run does not hold up a pause."""
         if isinstance(self._data, ArrayData) and not self._one_by_one and self._compiled is None:

@@ -48,7 +48,7 @@ class PassSource:
         self._form = StackForm(self.spec)
         self._dtypes = [_taken_as(spec.dtype) for spec in specs]
         self.max_chunk = self._form.max_chunk
-        self._has_length = hasattr(data, "__len__")
+        self.has_length = hasattr(data, "__len__")
         self._last_count: int | None = None
         self._lengths: dict[int, int] = {}
         if isinstance(data, list):
@@ -57,14 +57,14 @@ class PassSource:
     @property
     def steps_per_epoch(self) -> int | None:
         """Steps in a pass; None where only a pass can tell, and none has been made."""
-        if self._last_count is None and self._has_length:
+        if self._last_count is None and self.has_length:
             # The length counts a smaller last batch, which is dropped: only a pass tells.
             self._count()
         return self._last_count
 
     def length(self, epoch: int) -> int | None:
         """Return the steps of a pass; None where it has not been made, and may be of any length."""
-        return self.steps_per_epoch if self._has_length else self._lengths.get(epoch)
+        return self.steps_per_epoch if self.has_length else self._lengths.get(epoch)
 
     def counted(self, epoch: int, steps: int) -> None:
         """Note how long a pass was."""

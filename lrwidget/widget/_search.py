@@ -235,23 +235,15 @@ class Search:
     @contextlib.contextmanager
     def _at_rest(self) -> Iterator[None]:
         """Hold the run, where it begins from one, through both parts; then let it go on."""
-        from lrwidget.training import Pause, Resume
+        from lrwidget.finding._start import at_rest
 
         trainer = self._asked.trainer
         if trainer is None:
             yield
             return
-        going = trainer.state in ("compiling", "running")
-        if going:
-            trainer.submit(Pause(source=SOURCE)).result()
-        try:
+        with at_rest(trainer, SOURCE):
             self.place = Place.of(trainer)
             yield
-        finally:
-            # Somebody may have stopped it meanwhile, which also comes between two looks.
-            if going and trainer.state == "paused":
-                with contextlib.suppress(ValueError):
-                    trainer.submit(Resume(source=SOURCE)).result()
 
     def _progress(self, so_far: Progress) -> None:
         columns = {

@@ -94,6 +94,8 @@ class SearchControl:
             self.newest.cancel()
 
     def _on_start(self, **given: Any) -> None:
+        from lrwidget.finding._probe import check_valid_loss
+
         settings = {**SETTINGS, **given}
         low, high = settings["low"], settings["high"]
         if not low < high:
@@ -103,6 +105,8 @@ class SearchControl:
                 "loss must be 'train' here, got 'valid': this task has no validation data, which "
                 "Task(…, valid=…) gives it"
             )
+        if settings["loss"] == "valid":
+            check_valid_loss(self._task)
         with self._lock:
             if self.running:
                 raise ValueError("a range test is running already")

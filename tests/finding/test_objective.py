@@ -116,7 +116,9 @@ class TestMetric:
             batch_size=32,
             eval_fn=lambda params, batch: {"error": pytree_loss(params, batch) ** 2},
         )
-        with pytest.raises(ValueError, match="metric must be one of error; got 'loss'"):
+        with pytest.raises(
+            ValueError, match='loss="valid" needs a validation measure called "loss", got error'
+        ):
             find_lr(task, optimizers.sgd(1e-3), loss="valid")
         assert len(find_lr(task, optimizers.sgd(1e-3), loss="valid", metric="error").losses)
 

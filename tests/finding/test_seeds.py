@@ -58,7 +58,12 @@ class TestWhatDiffers:
     @pytest.mark.parametrize("kind", ["list", "callable"])
     def test_data_in_an_order_of_its_own_is_taken_from_other_places(self, kind):
         sweep = find_lr(TASKS[kind](), optimizers.adam(1e-3), seeds=3, steps=20)
-        # 20 steps on, in passes of 6, is another place.
+        assert len({tuple(row) for row in sweep.by_seed}) == 3
+
+    def test_the_sweep_may_be_as_long_as_some_passes(self):
+        data = [(X[9 * i : 9 * i + 9], Y[9 * i : 9 * i + 9]) for i in range(10)]
+        task = lrw.Task(weights(), pytree_loss, train=data)
+        sweep = find_lr(task, optimizers.adam(1e-3), seeds=3, steps=20)
         assert len({tuple(row) for row in sweep.by_seed}) == 3
 
 

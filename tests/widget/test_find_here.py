@@ -12,6 +12,7 @@ import pytest
 
 import lrwidget as lrw
 from lrwidget import finding, optimizers, schedules
+from lrwidget.training import Step
 from lrwidget.widget import LRWidget
 from lrwidget.widget._rest import Place, factor_for
 from tests.widget.page import PATIENCE, Page
@@ -80,6 +81,37 @@ def test_from_here_a_run_that_was_paused_stays_so(page):
     page.ask("find.start", **{**PLAIN, "from": "here"})
     found(page)
     assert trainer.state == "paused"
+
+
+def test_steps_that_were_asked_for_are_done_after(task):
+    page = Page(LRWidget(task, optimizers.sgd(COSINE), pace=50))
+    trainer = started(page)
+    page.ask("train.pause")
+    end = trainer.position + 100
+    trainer.submit(Step(steps=100)).result()
+    page.ask("find.start", **{**PLAIN, "from": "here"})
+    found(page)
+    assert page.widget._search().place.step < end
+    trainer.set_pace(None)
+    page.wait(lambda: trainer.state == "paused")
+    assert trainer.position == end
+    page.widget.close()
+
+
+def test_a_validation_loss_is_needed_where_it_is_asked_for():
+    valid = lrw.Task(
+        {"w": jnp.zeros(4)},
+        loss_fn,
+        train=(X, Y),
+        valid=(X, Y),
+        batch_size=32,
+        eval_fn=lambda params, batch: {"error": loss_fn(params, batch)},
+    )
+    page = Page(LRWidget(valid, optimizers.sgd(COSINE)))
+    said = page.refused("find.start", **{**PLAIN, "loss": "valid"})
+    assert 'loss="valid" needs a validation measure called "loss", got error' in said
+    assert page.widget._search() is None
+    page.widget.close()
 
 
 @pytest.mark.parametrize("failing", ["sweep", "advice"])

@@ -1,0 +1,155 @@
+"""`probe`: the schedule at several peaks, chosen or given."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+
+import lrwidget as lrw
+from lrwidget.finding import Probe, probe
+from tests.finding.tasks import X, Y, pytree_loss, weights
+
+STEPS = 200
+COSINE = lrw.schedules.preset("warmup_cosine", peak_value=0.1, steps=STEPS)
+CHAIN = lrw.Chain.of(lrw.optimizers.sgd(COSINE))
+RATES = (0.01, 0.1, 1.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return lrw.Task(weights(), pytree_loss, train=(X, Y), valid=(X[:40], Y[:40]), batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def chosen(task):
+    return probe(task, CHAIN)
+
+
+@pytest.fixture(scope="module")
+def grid(task):
+    return probe(task, CHAIN, rates=(1.0, 0.01, 0.1), horizons=(40, 10), seeds=2)
+
+
+class TestChosen:
+    def test_it_keeps_the_budget(self, chosen):
+        assert isinstance(chosen, Probe)
+        assert sum(len(run.losses) for run in chosen.runs) < chosen.gradient_steps <= 400
+        assert chosen.steps == STEPS
+        assert not chosen.cancelled
+
+    def test_all_begin_alike(self, chosen):
+        own = [run for run in chosen.runs if run.seed == 0]
+        # The first loss is before any update: the same weights and the same batch.
+        assert len({run.losses[0] for run in own}) == 1
+
+    def test_the_fits_are_those_of_its_horizons(self, chosen):
+        assert set(chosen.fits) <= set(chosen.horizons)
+        assert all(fit.low < fit.best < fit.high for fit in chosen.fits.values())
+        assert chosen.optimum.low < chosen.optimum.best < chosen.optimum.high
+
+    def test_best_is_the_lowest_of_the_longest(self, chosen):
+        longest = [run for run in chosen.runs if run.horizon == chosen.horizons[-1]]
+        assert chosen.best.final == min(run.final for run in longest)
+
+    def test_fits_cannot_be_changed(self, chosen):
+        with pytest.raises(TypeError):
+            chosen.fits[10] = None
+
+    def test_it_is_the_same_again_and_not_with_another_seed(self, task, chosen):
+        again, other = probe(task, CHAIN), probe(task, CHAIN, seed=3)
+        assert [run.final for run in again.runs] == [run.final for run in chosen.runs]
+        assert other.runs[0].losses[0] != chosen.runs[0].losses[0]
+
+    def test_it_prints_a_table(self, chosen):
+        text = repr(chosen)
+        assert text.startswith(f"Probe for {STEPS} steps: {len(chosen.runs)} runs")
+        assert len(text.split("\n")) == 2 + len(chosen.horizons)
+
+
+class TestGrid:
+    def test_every_point_is_run(self, grid):
+        points = [(run.horizon, run.seed, run.learning_rate) for run in grid.runs]
+        assert points == [(h, s, r) for h in (10, 40) for s in (0, 1) for r in RATES]
+        assert all(len(run.losses) == run.horizon for run in grid.runs if not run.diverged)
+
+    def test_over_all_of_the_steps_a_run_is_a_trainers(self, task):
+        found = probe(task, CHAIN, rates=RATES, horizons=(STEPS,))
+        run = next(run for run in found.runs if run.learning_rate == 0.1)
+        trainer = lrw.Trainer(task, CHAIN, steps=STEPS)
+        trainer.run_sync()
+        np.testing.assert_array_equal(run.losses.astype(np.float32), trainer.history.loss)
+
+    def test_fits_are_of_the_means_over_seeds(self, grid):
+        ends = {
+            rate: np.mean(
+                [r.final for r in grid.runs if (r.horizon, r.learning_rate) == (40, rate)]
+            )
+            for rate in RATES
+        }
+        best = min(ends, key=ends.get)
+        assert grid.fits[40].low < best < grid.fits[40].high
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"rates": RATES}, "rates and horizons must be given together"),
+            ({"horizons": (10,)}, "rates and horizons must be given together"),
+            ({"rates": (0.1, 0.1, 0.2), "horizons": (10,)}, "at least three different rates"),
+            ({"rates": RATES, "horizons": ()}, "one number of steps"),
+            ({"rates": (0.0, 0.1, 1.0), "horizons": (10,)}, "rates must be a finite number > 0"),
+            ({"rates": RATES, "horizons": (201,)}, "horizons must be a whole number .*<= 200"),
+            ({"seeds": 0}, "seeds must be a whole number >= 1"),
+            ({"budget": 49}, "budget must be a finite number >= 50, got 49"),
+            ({"steps": 5}, "steps must be a whole number >= 10, got 5"),
+        ],
+    )
+    def test_bad_input(self, task, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            probe(task, CHAIN, **arguments)
+
+
+class TestOtherQuestions:
+    def test_the_validation_loss(self, task):
+        found = probe(task, CHAIN, rates=RATES, horizons=(10,), loss="valid")
+        assert found.loss == "valid"
+        assert found.initial == pytest.approx(
+            task.evaluate(task.runner(CHAIN).initial())["loss"], rel=1e-6
+        )
+
+    def test_the_rate_of_a_group(self, task):
+        head = lrw.optimizers.Group("head", chain=lrw.optimizers.sgd(0.1), paths=["v"])
+        chain = lrw.Chain.of(lrw.optimizers.sgd(1e-30), groups=[head])
+        found = probe(
+            task, chain, address="head/sgd.learning_rate", rates=RATES, horizons=(20,), steps=100
+        )
+        ends = [run.final for run in found.runs]
+        assert len(set(ends)) == 3
+        frozen = probe(
+            task, chain, address="all/sgd.learning_rate", rates=(1e-30, 1e-29, 1e-28),
+            horizons=(20,), steps=100,
+        )  # fmt: skip
+        assert len({run.final for run in frozen.runs}) == 1
+
+    def test_progress_and_cancel(self, task):
+        cancel, counts = threading.Event(), []
+
+        def progress(runs):
+            counts.append(len(runs))
+            if len(runs) == 3:
+                cancel.set()
+
+        found = probe(task, CHAIN, on_progress=progress, cancel=cancel)
+        assert counts == [1, 2, 3]
+        assert found.cancelled
+        assert len(found.runs) == 3
+        assert "cancelled" in repr(found)
+
+    def test_all_runs_lost(self, task):
+        found = probe(task, CHAIN, rates=(1e20, 1e21, 1e22), horizons=(10,))
+        assert found.optimum is None
+        assert found.best is None
+        assert found.fits == {}
+        assert all(run.final == math.inf for run in found.runs)
