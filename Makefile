@@ -161,6 +161,7 @@ bench: $(STAMPS)/dev bundle chromium
 	$(BIN)/python benchmarks/sweep.py $(QUICK)
 	$(BIN)/python benchmarks/live.py $(QUICK)
 	$(BIN)/python benchmarks/adaptive.py $(QUICK)
+	$(BIN)/python benchmarks/advice.py $(QUICK)
 
 # STATES="gallery error" takes only those.
 .PHONY: screenshots

@@ -42,15 +42,15 @@ def tasks() -> list[Small]:
     digits, digit = datasets.load_digits(return_X_y=True)
     digits = digits / 16 - 0.3
     return [
-        _classes("digits MLP", digits, digit, (64, 32, 10)),
-        _classes("digits softmax", digits, digit, (64, 10)),
-        _classes("blobs MLP", *_blobs(rng), (2, 32, 6)),
-        _classes("cancer logistic", *datasets.load_breast_cancer(return_X_y=True), (30, 2)),
-        _classes("wine MLP", *datasets.load_wine(return_X_y=True), (13, 16, 3), size=16),
-        _values("diabetes MLP", *datasets.load_diabetes(return_X_y=True), (10, 16, 1)),
-        _characters("characters", _help_text(), context=4, width=12, hidden=64),
-        _ill_conditioned("ill-conditioned", rng, 40, 2.0, 0.5),
-        _autoencoder("autoencoder", digits),
+        classes("digits MLP", digits, digit, (64, 32, 10)),
+        classes("digits softmax", digits, digit, (64, 10)),
+        classes("blobs MLP", *blobs(rng), (2, 32, 6)),
+        classes("cancer logistic", *datasets.load_breast_cancer(return_X_y=True), (30, 2)),
+        classes("wine MLP", *datasets.load_wine(return_X_y=True), (13, 16, 3), size=16),
+        values("diabetes MLP", *datasets.load_diabetes(return_X_y=True), (10, 16, 1)),
+        characters("characters", help_text(), context=4, width=12, hidden=64),
+        ill_conditioned("ill-conditioned", rng, 40, 2.0, 0.5),
+        autoencoder("autoencoder", digits),
     ]
 
 
@@ -64,18 +64,18 @@ def development() -> list[Small]:
         import this
     zen = codecs.decode(this.s, "rot13")
     return [
-        _classes("spirals", *_spirals(rng), (2, 32, 32, 2), size=50, act=jnp.tanh),
-        _values("teacher", inputs, teacher + 0.1 * rng.normal(size=(1024, 1)), (10, 20, 1)),
-        _classes("mixture", centres[label] + rng.normal(size=(2000, 20)), label, (20, 5)),
-        _ill_conditioned("ill-conditioned", rng, 50, 1.5, 0.3),
-        _classes("iris", *datasets.load_iris(return_X_y=True), (4, 16, 3), size=16),
-        _factorisation("factorisation", rng),
-        _characters("zen", zen, context=3, width=16, hidden=48),
-        _values("friedman", *datasets.make_friedman1(1000, random_state=0), (10, 32, 32, 32, 1)),
+        classes("spirals", *spirals(rng), (2, 32, 32, 2), size=50, act=jnp.tanh),
+        values("teacher", inputs, teacher + 0.1 * rng.normal(size=(1024, 1)), (10, 20, 1)),
+        classes("mixture", centres[label] + rng.normal(size=(2000, 20)), label, (20, 5)),
+        ill_conditioned("ill-conditioned", rng, 50, 1.5, 0.3),
+        classes("iris", *datasets.load_iris(return_X_y=True), (4, 16, 3), size=16),
+        factorisation("factorisation", rng),
+        characters("zen", zen, context=3, width=16, hidden=48),
+        values("friedman", *datasets.make_friedman1(1000, random_state=0), (10, 32, 32, 32, 1)),
     ]
 
 
-def _layers(sizes: tuple[int, ...], act: Any = jax.nn.relu) -> tuple[Any, Any]:
+def layers(sizes: tuple[int, ...], act: Any = jax.nn.relu) -> tuple[Any, Any]:
     def init(key: jax.Array) -> Any:
         keys = jax.random.split(key, len(sizes))
         return [
@@ -91,7 +91,7 @@ def _layers(sizes: tuple[int, ...], act: Any = jax.nn.relu) -> tuple[Any, Any]:
     return init, apply
 
 
-def _cross_entropy(apply: Any) -> Any:
+def cross_entropy(apply: Any) -> Any:
     def loss(params: Any, batch: Any) -> jax.Array:
         logits = apply(params, batch[0])
         return optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean()
@@ -99,81 +99,81 @@ def _cross_entropy(apply: Any) -> Any:
     return loss
 
 
-def _squares(apply: Any) -> Any:
+def squares(apply: Any) -> Any:
     def loss(params: Any, batch: Any) -> jax.Array:
         return 0.5 * jnp.mean(jnp.sum((apply(params, batch[0]) - batch[1]) ** 2, -1))
 
     return loss
 
 
-def _standard(x: np.ndarray) -> np.ndarray:
+def standard(x: np.ndarray) -> np.ndarray:
     return ((x - x.mean(0)) / np.maximum(x.std(0), 1e-6)).astype(np.float32)
 
 
-def _classes(
+def classes(
     name: str, x: Any, y: Any, sizes: tuple[int, ...], size: int = 32, act: Any = jax.nn.relu
 ) -> Small:
-    init, apply = _layers(sizes, act)
-    return Small(name, init, _cross_entropy(apply), (_standard(x), y.astype(np.int32)), size)
+    init, apply = layers(sizes, act)
+    return Small(name, init, cross_entropy(apply), (standard(x), y.astype(np.int32)), size)
 
 
-def _values(name: str, x: Any, y: Any, sizes: tuple[int, ...], size: int = 32) -> Small:
-    init, apply = _layers(sizes)
-    return Small(name, init, _squares(apply), (_standard(x), _standard(y.reshape(-1, 1))), size)
+def values(name: str, x: Any, y: Any, sizes: tuple[int, ...], size: int = 32) -> Small:
+    init, apply = layers(sizes)
+    return Small(name, init, squares(apply), (standard(x), standard(y.reshape(-1, 1))), size)
 
 
-def _blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     label = rng.integers(0, 6, 1200)
     return 2 * rng.normal(size=(6, 2))[label] + 0.8 * rng.normal(size=(1200, 2)), label
 
 
-def _spirals(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def spirals(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     angle, label = np.sqrt(rng.random(1000)) * 3 * np.pi, rng.integers(0, 2, 1000)
     turned = angle + np.pi * label
     x = np.stack([angle * np.cos(turned), angle * np.sin(turned)], 1)
     return x + 0.3 * rng.normal(size=(1000, 2)), label
 
 
-def _help_text() -> str:
+def help_text() -> str:
     from pydoc_data import topics
 
     return "".join(topics.topics[name] for name in sorted(topics.topics))[:6000]
 
 
-def _characters(name: str, text: str, context: int, width: int, hidden: int) -> Small:
+def characters(name: str, text: str, context: int, width: int, hidden: int) -> Small:
     letters = sorted(set(text))
     ids = np.array([letters.index(c) for c in text], np.int32)
     rows = np.stack([ids[i : len(ids) - context + i] for i in range(context)], 1)
-    layers, head = _layers((context * width, hidden, len(letters)))
+    start, head = layers((context * width, hidden, len(letters)))
 
     def init(key: jax.Array) -> Any:
         first, second = jax.random.split(key)
         table = jax.random.normal(first, (len(letters), width))
-        return {"embedding": table, "head": layers(second)}
+        return {"embedding": table, "head": start(second)}
 
     def apply(params: Any, x: jax.Array) -> jax.Array:
         return head(params["head"], params["embedding"][x].reshape(x.shape[0], -1))
 
-    return Small(name, init, _cross_entropy(apply), (rows, ids[context:]), 64)
+    return Small(name, init, cross_entropy(apply), (rows, ids[context:]), 64)
 
 
-def _ill_conditioned(
+def ill_conditioned(
     name: str, rng: np.random.Generator, features: int, decades: float, noise: float
 ) -> Small:
     x = rng.normal(size=(800, features)) * np.logspace(0, -decades, features)
     y = x @ rng.normal(size=(features, 1))
     y = y / y.std() + noise * rng.normal(size=(800, 1))
-    init, apply = _layers((features, 1))
-    return Small(name, init, _squares(apply), (x.astype(np.float32), y.astype(np.float32)), 16)
+    init, apply = layers((features, 1))
+    return Small(name, init, squares(apply), (x.astype(np.float32), y.astype(np.float32)), 16)
 
 
-def _autoencoder(name: str, digits: np.ndarray) -> Small:
-    init, apply = _layers((64, 32, 8, 32, 64), jnp.tanh)
+def autoencoder(name: str, digits: np.ndarray) -> Small:
+    init, apply = layers((64, 32, 8, 32, 64), jnp.tanh)
     x = digits.astype(np.float32)
-    return Small(name, init, _squares(apply), (x, x), 64)
+    return Small(name, init, squares(apply), (x, x), 64)
 
 
-def _factorisation(name: str, rng: np.random.Generator) -> Small:
+def factorisation(name: str, rng: np.random.Generator) -> Small:
     whole = rng.normal(size=(30, 4)) @ rng.normal(size=(4, 30)) + 0.1 * rng.normal(size=(30, 30))
 
     def init(key: jax.Array) -> Any:

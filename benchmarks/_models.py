@@ -73,8 +73,8 @@ def loss_fn(model: Any, batch: Any) -> jax.Array:
 class MLP(nnx.Module):
     """Fully connected layers, normalised where that is asked for."""
 
-    def __init__(self, *sizes: int, normalised: bool = False) -> None:
-        rngs = nnx.Rngs(0)
+    def __init__(self, *sizes: int, normalised: bool = False, seed: int = 0) -> None:
+        rngs = nnx.Rngs(seed)
         pairs = list(itertools.pairwise(sizes))
         self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairs])
         norms = [nnx.BatchNorm(b, rngs=rngs) for _, b in pairs[:-1]] if normalised else []
@@ -123,13 +123,15 @@ class Block(nnx.Module):
 
 
 class Transformer(nnx.Module):
-    """A language model of characters: two blocks."""
+    """A language model of characters."""
 
-    def __init__(self, characters: int, length: int, width: int) -> None:
-        rngs = nnx.Rngs(0)
+    def __init__(
+        self, characters: int, length: int, width: int, blocks: int = 2, seed: int = 0
+    ) -> None:
+        rngs = nnx.Rngs(seed)
         self.characters = nnx.Embed(characters, width, rngs=rngs)
         self.places = nnx.Embed(length, width, rngs=rngs)
-        self.blocks = nnx.List([Block(width, rngs) for _ in range(2)])
+        self.blocks = nnx.List([Block(width, rngs) for _ in range(blocks)])
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.out = nnx.Linear(width, characters, rngs=rngs)
 

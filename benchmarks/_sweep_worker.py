@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = 100
+SEEDS = 8
 LOW, HIGH = 1e-7, 10.0
 
 
-def lrwidget(network: _bench.Network) -> tuple[Callable[[], int], str]:
+def lrwidget(network: _bench.Network, seeds: int = 1) -> tuple[Callable[[], int], str]:
     import _jax_side
     import jax
 
@@ -38,7 +39,8 @@ def lrwidget(network: _bench.Network) -> tuple[Callable[[], int], str]:
     task, chain = _jax_side.task(network), _jax_side.chain(STEPS)
 
     def call() -> int:
-        return len(find_lr(task, chain, low=LOW, high=HIGH, steps=STEPS, stop_factor=None).losses)
+        sweep = find_lr(task, chain, low=LOW, high=HIGH, steps=STEPS, stop_factor=None, seeds=seeds)
+        return len(sweep.losses)
 
     return call, jax.devices()[0].device_kind
 
@@ -141,8 +143,11 @@ def lightning(network: _bench.Network) -> tuple[Callable[[], int], str]:
     return call, _device()
 
 
+OURS = "lrwidget"
+OURS_OF_SEEDS = f"lrwidget, {SEEDS} seeds"
 FINDERS = {
-    "lrwidget": (lrwidget, ("lrwidget", "jax", "optax")),
+    OURS: (lrwidget, ("lrwidget", "jax", "optax")),
+    OURS_OF_SEEDS: (functools.partial(lrwidget, seeds=SEEDS), ("lrwidget", "jax", "optax")),
     "torch-lr-finder": (torch_lr_finder, ("torch-lr-finder", "torch")),
     "fastai": (fastai, ("fastai", "torch")),
     "Lightning": (lightning, ("lightning", "torch")),
@@ -187,7 +192,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     warnings.simplefilter("ignore")
     make, packages = FINDERS[finder]
-    if finder != "lrwidget" and threads:
+    if threads:  # which only the peers are told
         import torch
 
         torch.set_num_threads(threads)

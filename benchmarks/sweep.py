@@ -1,7 +1,8 @@
 """What a range test costs: `find_lr` against torch-lr-finder, fastai and Lightning.
 
-Run it with ``python benchmarks/sweep.py`` (``--quick``: fewer rounds, two minutes on two cores). It
-prints one table and writes it to ``benchmarks/results/``. Interrupted, it goes on where it stopped.
+Run it with ``python benchmarks/sweep.py`` (``--quick``: fewer rounds, three minutes on two cores).
+It prints two tables and writes them to ``benchmarks/results/``. Interrupted, it goes on where it
+stopped.
 
 The peers live in an environment of their own, ``benchmarks/.peers``, which the first run creates
 (``--peers FOLDER`` puts it elsewhere; ``--peers-python PROGRAM`` uses one that has the peers, with
@@ -13,6 +14,8 @@ processes take turns, one call each, so that whatever else the machine does meet
 *First call*: in a fresh process after imports and construction; for lrwidget that includes the
 compile that training afterwards is spared. *Warm call*: any later one. The peers are given the
 fastest loader that PyTorch has, and whichever number of threads suits them better: one or all.
+
+The second table: what eight seeds at once cost, against one of ours, in the same rounds.
 """
 
 from __future__ import annotations
@@ -28,13 +31,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _bench
-from _sweep_worker import FINDERS, STEPS
+from _sweep_worker import FINDERS, OURS, OURS_OF_SEEDS, SEEDS, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OURS = "lrwidget"
-PEERS = tuple(name for name in FINDERS if name != OURS)
+PEERS = tuple(name for name in FINDERS if name not in (OURS, OURS_OF_SEEDS))
+
+CALLS = ("first", "warm")
 
 # fastai asks for far more than its finder needs (spaCy, torchvision): it is installed bare, and
 # what it imports by hand.
@@ -133,7 +137,7 @@ def main() -> None:
     parser.add_argument("--peers-python", type=Path, metavar="PROGRAM")
     options = parser.parse_args()
     theirs = options.peers_python or peers_python(options.peers)
-    pythons = dict.fromkeys(PEERS, theirs) | {OURS: Path(sys.executable)}
+    pythons = dict.fromkeys(FINDERS, Path(sys.executable)) | dict.fromkeys(PEERS, theirs)
     firsts, rounds = (3, 15) if options.quick else (7, 61)
 
     about = {}
@@ -143,29 +147,32 @@ def main() -> None:
     kept = _bench.Measurements(
         "sweep", {"about": about, "machine": _bench.machine(), "quick": options.quick}
     )
-    rows, loads = [], []
-    for number in range(len(_bench.NETWORKS)):
-        more_rows, more_loads = compare(kept, pythons, number, firsts, rounds)
-        rows += more_rows
+    rows, seeds_rows, loads = [], [], []
+    for number, network in enumerate(_bench.NETWORKS):
+        threads, first, warm, more_loads = measure(kept, pythons, number, firsts, rounds)
+        rows += describe(network.name, threads, first, warm)
+        seeds_rows.append(describe_seeds(network.name, first, warm))
         loads += more_loads
+    peers_table = _bench.table(
+        ("network", "finder", "first call", "warm call", *(f"{OURS} / it, {c}" for c in CALLS)),
+        rows,
+    )
+    seeds_table = _bench.table(
+        ("network", "finder", "first call", "warm call", *(f"it / one seed, {c}" for c in CALLS)),
+        seeds_rows,
+    )
     _bench.publish(
         "sweep",
         f"find_lr against its peers: {STEPS} steps, milliseconds a call",
-        _bench.table(
-            (
-                "network",
-                "finder",
-                "first call",
-                "warm call",
-                "lrwidget / it, first",
-                "lrwidget / it, warm",
-            ),
-            rows,
-        ),
+        f"{peers_table}\n\nAll {SEEDS} seeds of one call:\n\n{seeds_table}",
         [
             _bench.machine(),
             f"load average while measuring: {_bench.spread(loads)}",
-            *(f"{name}: {it['versions']} on {it['device']}" for name, it in about.items()),
+            *(
+                f"{name}: {it['versions']} on {it['device']}"
+                for name, it in about.items()
+                if name != OURS_OF_SEEDS
+            ),
             f"first call: median of {firsts} fresh processes",
             f"warm call: median [quartiles] of {rounds} rounds",
             "ratios of warm calls: median [quartiles] of the rounds' own ratios",
@@ -175,16 +182,20 @@ def main() -> None:
     kept.finish()
 
 
-def compare(
+def measure(
     kept: _bench.Measurements,
     pythons: dict[str, Path],
     number: int,
     firsts: int,
     rounds: int,
-) -> tuple[list[list[str]], list[float]]:
-    """Measure every finder on one network; return the table's rows, and the machine's loads."""
+) -> tuple[dict[str, int], dict[str, list[float]], dict[str, list[float]], list[float]]:
+    """Measure every finder on one network.
+
+    Returns their threads (0 for all), the seconds of their first calls, those of their warm calls,
+    and the machine's loads meanwhile.
+    """
     network = _bench.NETWORKS[number].name
-    threads = {OURS: 0}
+    threads = dict.fromkeys(FINDERS, 0)
     for name in PEERS:
         threads[name] = kept.get(
             (network, name, "threads"), best_threads, pythons[name], name, number
@@ -209,7 +220,7 @@ def compare(
             loads.append(measured["load"])
             for name, seconds in warm.items():
                 seconds.append(measured[name])
-    return list(describe(network, threads, first, warm)), loads
+    return threads, first, warm, loads
 
 
 def one_round(workers: dict[str, Worker], number: int) -> dict[str, float]:
@@ -227,21 +238,43 @@ def describe(
 ) -> Iterator[list[str]]:
     """Yield a row for each finder, the fastest peer marked."""
     fastest = min(PEERS, key=lambda name: statistics.median(warm[name]))
-    for name in FINDERS:
+    for name in (OURS, *PEERS):
         row = [
             network,
             name + (" (fastest peer)" if name == fastest else ""),
-            f"{1e3 * statistics.median(first[name]):.0f}",
-            _bench.spread((1e3 * s for s in warm[name]), ".1f"),
+            *milliseconds(first[name], warm[name]),
         ]
         if name == OURS:
             yield [*row, "", ""]
             continue
         if threads[name] == 1:
             row[1] += ", 1 thread"
-        ratios = [ours / its for ours, its in zip(warm[OURS], warm[name], strict=True)]
-        first_ratio = statistics.median(first[OURS]) / statistics.median(first[name])
-        yield [*row, f"{first_ratio:.2f}", _bench.spread(ratios)]
+        yield [*row, *ratios(OURS, name, first, warm)]
+
+
+def describe_seeds(
+    network: str, first: dict[str, list[float]], warm: dict[str, list[float]]
+) -> list[str]:
+    """Return the row that says what several seeds cost."""
+    name = OURS_OF_SEEDS
+    times = milliseconds(first[name], warm[name])
+    return [network, name, *times, *ratios(name, OURS, first, warm)]
+
+
+def milliseconds(first: list[float], warm: list[float]) -> tuple[str, str]:
+    """Write what a finder's first call takes, and its warm one."""
+    return f"{1e3 * statistics.median(first):.0f}", _bench.spread((1e3 * s for s in warm), ".1f")
+
+
+def ratios(
+    one: str, other: str, first: dict[str, list[float]], warm: dict[str, list[float]]
+) -> tuple[str, str]:
+    """Write how many times as long as another a finder takes: first call, and warm ones."""
+    rounds = [its / others for its, others in zip(warm[one], warm[other], strict=True)]
+    return (
+        f"{statistics.median(first[one]) / statistics.median(first[other]):.2f}",
+        _bench.spread(rounds),
+    )
 
 
 if __name__ == "__main__":
