@@ -89,6 +89,7 @@ def table(text, name):
 # ---- run here -----------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_readers_of_one_curve_are_decades_apart():
     names, _ = run(tagged("setup", "climb"))
     said = dict(names["sweep"].suggestions)

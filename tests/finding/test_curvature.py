@@ -71,7 +71,7 @@ class TestLanczos:
 
 
 class TestSharpness:
-    @pytest.mark.parametrize("kind", ["nnx", "pytree"])
+    @pytest.mark.parametrize("kind", [pytest.param("nnx", marks=pytest.mark.soak), "pytree"])
     def test_is_that_of_the_exact_hessian(self, kind):
         # The NNX one with the dropout masks and the BatchNorm statistics of the first step.
         task = TASKS[kind]()
@@ -237,6 +237,7 @@ class TestCriticalRate:
 
 
 class TestEveryOptimizer:
+    @pytest.mark.soak
     @pytest.mark.parametrize("name", ["adabelief", "sophia", "multi_steps"])
     def test_has_a_critical_rate(self, task, name):
         found = curvature(task, sample(name))

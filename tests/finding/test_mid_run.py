@@ -67,7 +67,13 @@ def data_threads():
     return {thread for thread in threading.enumerate() if thread.name.startswith(names)}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.soak) if kind in ("linen", "callable") else kind
+        for kind in KINDS
+    ],
+)
 class TestEveryKindOfTask:
     def test_it_sees_what_the_run_will_see_and_the_run_does_not_notice(self, kind):
         task = KINDS[kind]()
@@ -155,6 +161,7 @@ class TestARunThatGoesOn:
 
 
 class TestWhereItBegins:
+    @pytest.mark.soak
     def test_in_the_weights_that_the_model_has_now(self):
         task = nnx_task()
         model = task.adapter.current_model()
@@ -227,7 +234,13 @@ class TestWhereItBegins:
             find_lr(pytree_task(), CHAIN, start=trainer)
 
 
-@pytest.mark.parametrize("kind", ["pytree", "callable", "iterators that tell"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "callable",
+        *(pytest.param(k, marks=pytest.mark.soak) for k in ("pytree", "iterators that tell")),
+    ],
+)
 def test_every_stream_is_closed(kind):
     """Also where the sweep is broken off: the threads that read ahead end."""
     task, before = KINDS[kind](), data_threads()

@@ -273,10 +273,10 @@ class TestNearMisses:
     @pytest.mark.parametrize(
         "make",
         [
-            lambda: opt.sgd(1e-2, momentum=0.9),
-            lambda: opt.adam(1e-3),
             lambda: opt.lion(1e-3),
-            lambda: opt.prodigy(),
+            pytest.param(lambda: opt.sgd(1e-2, momentum=0.9), marks=pytest.mark.soak),
+            pytest.param(lambda: opt.adam(1e-3), marks=pytest.mark.soak),
+            pytest.param(lambda: opt.prodigy(), marks=pytest.mark.soak),
             pytest.param(lambda: opt.muon(1e-2), marks=pytest.mark.soak),
             pytest.param(lambda: opt.dog(), marks=pytest.mark.soak),
             pytest.param(lambda: opt.adafactor(1e-2), marks=pytest.mark.soak),

@@ -34,7 +34,10 @@ def bench(task, chain_=None, **more):
 
 
 class TestARunOfAReplica:
-    @pytest.mark.parametrize("make", [None, nnx_task, callable_task])
+    @pytest.mark.parametrize(
+        "make",
+        [None, *(pytest.param(make, marks=pytest.mark.soak) for make in (nnx_task, callable_task))],
+    )
     def test_the_first_is_bit_for_bit_what_a_trainer_does(self, task, make):
         task = task if make is None else make()
         trainer = lrw.Trainer(task, chain(), steps=STEPS)

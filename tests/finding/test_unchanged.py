@@ -72,7 +72,13 @@ def assert_same(one, other):
 
 
 class TestBeforeARun:
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            kind if kind in ("nnx", "stateful") else pytest.param(kind, marks=pytest.mark.soak)
+            for kind in KINDS
+        ],
+    )
     def test_training_is_what_it_would_have_been(self, kind):
         def look(task):
             probe(task, CHAIN, steps=STEPS, budget=60)
@@ -84,6 +90,7 @@ class TestBeforeARun:
         # The step that the finder ran is the one that the trainer runs.
         assert task.runner(CHAIN).traces == 1
 
+    @pytest.mark.soak
     def test_validation_too(self):
         def look(task):
             advise(task, CHAIN, steps=STEPS, budget=100, loss="valid")
@@ -109,7 +116,9 @@ def alone():
 
 
 class TestInTheMiddle:
-    @pytest.mark.parametrize("kind", ["nnx", "pytree", "stateful"])
+    @pytest.mark.parametrize(
+        "kind", ["nnx", *(pytest.param(k, marks=pytest.mark.soak) for k in ("pytree", "stateful"))]
+    )
     def test_a_paused_run_goes_on(self, kind):
         task = KINDS[kind]()
         trainer = lrw.Trainer(task, CHAIN, steps=STEPS)
@@ -159,6 +168,7 @@ class TestInTheMiddle:
             "start", "pause", "resume", "set_pace",
         }  # fmt: skip
 
+    @pytest.mark.soak
     def test_after_cancelling(self, alone):
         task, cancel = pytree_task(), threading.Event()
         trainer = self.running(task)
@@ -179,6 +189,7 @@ class TestInTheMiddle:
         assert trainer.state == "running"
         self.finish(trainer, alone)
 
+    @pytest.mark.soak
     def test_from_another_thread(self, alone):
         task, found = pytree_task(), []
         trainer = self.running(task)

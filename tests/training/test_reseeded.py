@@ -105,7 +105,7 @@ class TestSteps:
             self.losses(runner, runner.source.reseeded(seed), step_root(seed), steps=seed)
         assert runner.traces == 1
 
-    @pytest.mark.parametrize("stay", [False, True])
+    @pytest.mark.parametrize("stay", [pytest.param(False, marks=pytest.mark.soak), True])
     def test_side_by_side_each_has_its_own(self, stay):
         more = {"device_data": False} if stay else {}
         task = models.task(loss_fn=models.noisy_pytree_loss, seed=2, **more)
