@@ -267,6 +267,10 @@ class _Search:
         check_response(prober, survey, self._found, initial)
         return survey
 
+    def _designed(self) -> int | None:
+        # What is left of a run is as long as it is.
+        return None if self._start.left is not None else self._chain.steps
+
     def _centre(self) -> float | None:
         """Return the rate to begin at; None where the optimizer's usual one is as good."""
         curvature = self._curvature
@@ -298,7 +302,7 @@ class _Search:
             low=fit.low,
             high=fit.high,
             sure=sure,
-            reasons=reasons_for(self._found, fit, self._curvature),
+            reasons=reasons_for(self._found, fit, self._curvature, self._designed()),
             refused=None,
             remedy=None,
             **self._account(),

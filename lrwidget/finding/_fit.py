@@ -62,6 +62,10 @@ class Vertex:
     spread: float  # one standard deviation
     inside: bool  # whether there are worse rates on both sides of it
 
+    def blurred(self, spread: float) -> Vertex:
+        """Return the same place, less sure."""
+        return dataclasses.replace(self, spread=math.hypot(self.spread, spread))
+
     def joined(self, other: Vertex) -> Vertex:
         """Return the mean of two that other batches gave."""
         apart = abs(self.place - other.place) / 2.0
@@ -121,7 +125,10 @@ def regrets(losses: FloatArray, initial: float) -> FloatArray:
 
 
 def extrapolated(
-    vertices: Mapping[int, Vertex], steps: int, usual: float = 0.0
+    vertices: Mapping[int, Vertex],
+    steps: int,
+    usual: float = 0.0,
+    trend_spread: float = TREND_SPREAD,
 ) -> tuple[Fit, float] | None:
     """Return the best rate at the horizon asked for, and the trend in decades a decade of steps.
 
@@ -136,6 +143,8 @@ def extrapolated(
         The horizon asked for.
     usual
         The trend to expect before anything is known, in decades a decade of steps.
+    trend_spread
+        By how much it may differ from that (one standard deviation).
     """
     if not vertices:
         return None
@@ -146,10 +155,10 @@ def extrapolated(
     weights = 1.0 / (spreads**2 + (_BENDING * (away.max() - away)) ** 2)
     design = np.stack([np.ones_like(away), away], axis=1)
     information = design.T @ (weights[:, None] * design)
-    information[1, 1] += TREND_SPREAD**-2.0
+    information[1, 1] += trend_spread**-2.0
     covariance = np.linalg.inv(information)
     seen = design.T @ (weights * places)
-    seen[1] += usual * TREND_SPREAD**-2.0
+    seen[1] += usual * trend_spread**-2.0
     place, trend = covariance @ seen
     spread = math.sqrt(covariance[0, 0])
     low, best, high = (

@@ -213,6 +213,8 @@ def probe(
     seeds = _checks.integer("seeds", seeds, low=1, high=64)
     seed = _checks.integer("seed", seed, low=0, high=2**20)
     budget = _checks.finite("budget", budget, low=50)
+    if rates is None and seeds != 1:
+        raise ValueError(f"seeds must be 1 unless rates and horizons are given, got {seeds}")
     if (rates is None) != (horizons is None):
         raise ValueError("rates and horizons must be given together, or neither")
     with started(task, chain, start) as begin:
@@ -343,6 +345,7 @@ def surveying(
         initial=initial,
         usual=usual_trend(chain) if main else 0.0,
         every=accumulated(chain),
+        noisy=prober.replicas.objective == "valid",
     )
 
 

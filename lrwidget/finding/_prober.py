@@ -39,6 +39,8 @@ class ProbeRun:
         The objective after the last step; infinite where the run was lost.
     gradient_steps
         What it cost.
+    initial
+        The objective before the first step, on the batches that `final` is of.
     """
 
     learning_rate: float
@@ -47,6 +49,7 @@ class ProbeRun:
     losses: FloatArray
     final: float
     gradient_steps: float
+    initial: float = math.nan
 
     @property
     def diverged(self) -> bool:
@@ -148,6 +151,7 @@ class Prober:
                 losses=run.losses,
                 final=end,
                 gradient_steps=run.gradient_steps,
+                initial=self.initial(horizon),
             )
         )
         if self.on_run is not None:

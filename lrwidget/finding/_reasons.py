@@ -21,9 +21,20 @@ _SMALL = 1.1
 _FEWEST, _MOST = 2, 4
 
 
-def reasons_for(probe: Probe, fit: Fit, curvature: Curvature | None) -> tuple[str, ...]:
-    """Return two to four sentences, the weightiest first."""
-    reasons = [_runs(probe), _trend(probe, fit), _edge(probe), _curvature(curvature, fit)]
+def reasons_for(
+    probe: Probe, fit: Fit, curvature: Curvature | None, designed: int | None = None
+) -> tuple[str, ...]:
+    """Return two to four sentences, the weightiest first.
+
+    `designed` is how long the schedule is; None where it has no length.
+    """
+    reasons = [
+        _runs(probe),
+        _length(probe, designed),
+        _trend(probe, fit),
+        _edge(probe),
+        _curvature(probe, curvature, fit),
+    ]
     said = [reason for reason in reasons if reason][:_MOST]
     if len(said) < _FEWEST:
         said.append("No run was lost at any rate that was tried.")
@@ -39,7 +50,17 @@ def _runs(probe: Probe) -> str:
     return (
         f"Of {len(runs)} real runs of the schedule {short} {_steps(horizon)}, the one at "
         f"{short_rate(best.learning_rate)} ended lowest: {what} {best.final:.3g}, "
-        f"from {probe.initial:.3g}."
+        f"from {best.initial if math.isfinite(best.initial) else probe.initial:.3g}."
+    )
+
+
+def _length(probe: Probe, designed: int | None) -> str:
+    if designed is None or designed == probe.steps:
+        return ""
+    what = "its first part alone" if probe.steps < designed else "its last value held after that"
+    return (
+        f"The schedule has {_steps(designed)} and was run for {_steps(probe.steps)}: {what}; "
+        "stretch it first if that is not meant."
     )
 
 
@@ -75,18 +96,19 @@ def _edge(probe: Probe) -> str:
     return f"At {lost} and above runs were lost; {kept} still came to its end."
 
 
-def _curvature(curvature: Curvature | None, fit: Fit) -> str:
+def _curvature(probe: Probe, curvature: Curvature | None, fit: Fit) -> str:
     if curvature is None or curvature.safe_up_to is None:
         return ""
     safe = curvature.safe_up_to
-    if not math.isfinite(safe):
+    # Runs know better, where they were lost below it.
+    if not math.isfinite(safe) or (probe.edge is not None and probe.edge[1] <= safe):
         return ""
     beside = (
         "the advice lies below it"
         if fit.best <= safe
         else "the advice lies above it, and the runs show that training bears that"
     )
-    return f"Curvature is sure of rates up to {short_rate(safe)} at the start; {beside}."
+    return f"Curvature alone would allow rates up to {short_rate(safe)} at the start; {beside}."
 
 
 def _steps(count: int) -> str:

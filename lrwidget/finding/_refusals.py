@@ -185,7 +185,7 @@ def check_response(prober: Prober, survey: Survey, found: Probe, initial: FloatA
         )
     after = prober.judged[next(i for i, run in enumerate(prober.runs) if run is best)]
     _check_gain(initial[: len(after)] - after, initial, found, survey)
-    _check_seeds(survey, float(initial.mean()))
+    _check_seeds(survey)
     _check_inside(survey)
 
 
@@ -274,10 +274,11 @@ def _apart(survey: Survey) -> float:
     """Return by how much ends differ that other batches gave, at the longest horizon with some."""
     for horizon in sorted(survey.others, reverse=True):
         ends, others = survey.ends[horizon], survey.others[horizon]
-        differences = [abs(ends[place] - others[place]) for place in others if place in ends]
-        finite = [each for each in differences if math.isfinite(each)]
-        if finite:
-            return float(np.median(finite))
+        shared = [place for place in others if math.isfinite(ends[place] + others[place])]
+        if shared:
+            # Beside the best lie rates at which other batches lose the run, which is no measure.
+            best = min(shared, key=lambda place: ends[place])
+            return abs(ends[best] - others[best])
     return 0.0
 
 
@@ -293,7 +294,7 @@ def _idle(survey: Survey, level: float) -> bool:
 
 
 def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Survey) -> None:
-    level, mean = float(initial.mean()), float(gain.mean())
+    level, mean = float(initial[: len(gain)].mean()), float(gain.mean())
     # Validation is one number: what other batches make of it has to tell how sure it is.
     error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else _apart(survey)
     rounding = _ROUNDING * abs(level)
@@ -308,8 +309,8 @@ def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Sur
             + (f"or is lost, from {lost:.1e} on, where it is not" if lost < math.inf else "above")
         )
         remedy = (
-            "look at the sign of the loss and of the updates, and whether the loss function bears "
-            "other weights than those it begins with"
+            "look at the sign of the loss and of the updates, whether the loss function bears "
+            "other weights than those it begins with, and whether these are trained already"
         )
     elif mean < -_STANDARD_ERRORS * error and mean < -rounding:
         reason = (
@@ -332,7 +333,7 @@ def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Sur
     raise RefusedError(Refusal(reason, remedy))
 
 
-def _check_seeds(survey: Survey, level: float) -> None:
+def _check_seeds(survey: Survey) -> None:
     """Compare what the best rate gains with its own batches and with others.
 
     What they differ by is measured by the largest gain at any horizon: after a few steps of a
@@ -349,8 +350,9 @@ def _check_seeds(survey: Survey, level: float) -> None:
     below = [each for each in others if each < best]
     place = min([best, *below], key=lambda each: others[each])
     lowest = min(*ends.values(), *others.values())
-    most = min(end for each in survey.ends.values() for end in each.values())
-    gain = max(level - min(lowest, most), 1e-30)
+    level = survey.initial(horizon)
+    gains = [survey.initial(h) - min(each.values()) for h, each in survey.ends.items() if each]
+    gain = max(level - lowest, *gains, 1e-30)
     if (others[place] - lowest) / gain <= _LACKING:
         return
     told = f"{others[place]:.3g}" if math.isfinite(others[place]) else "was lost"

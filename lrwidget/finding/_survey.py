@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from lrwidget.finding._fit import Fit, Vertex, extrapolated, vertex
+from lrwidget.finding._fit import TREND_SPREAD, Fit, Vertex, extrapolated, vertex
 
 # Steps of the shortest horizon: enough to tell rates apart by orders of magnitude.
 _SHORTEST, _FIRST = 6, 10
@@ -25,6 +25,11 @@ _SHARES = (0.42, 0.62, 0.8)
 _DISTANCES = (1.0, 0.5, 0.3)
 _CLOSEST = 0.16
 _MOST_AT_ONE = 9
+
+# Beside what else a place is uncertain by, where ends are noisy; and how far the trend may then be
+# from the usual one: what overfits in a long run is not seen in a short one.
+_NOISE = 0.15
+_NOISY_TREND = 1.0
 
 # A gain by less than this share of the loss at the start is none.
 _NOTHING = 1e-4
@@ -78,6 +83,11 @@ class Survey:
         How many steps make one update: horizons are multiples of it.
     horizons
         Which horizons to use; default by the budget.
+    noisy
+        Whether the ends move for other reasons than the rate, as a validation loss does: then
+        rates are tried a decade apart at every horizon before the gaps are filled, since small
+        differences may be chance and long runs may like other rates (they overfit), and each
+        horizon's best place is less sure.
 
     Attributes
     ----------
@@ -99,11 +109,13 @@ class Survey:
         usual: float = 0.0,
         every: int = 1,
         horizons: tuple[int, ...] | None = None,
+        noisy: bool = False,
     ) -> None:
         self._laboratory = laboratory
         self._budget = budget
         self.limits = limits
-        self._initial = initial if callable(initial) else lambda _: initial
+        self.initial = initial if callable(initial) else lambda _: initial
+        self._noisy = noisy
         self._centre = min(max(centre, limits[0]), limits[1])
         self._usual = usual
         self._every = every
@@ -119,7 +131,7 @@ class Survey:
         for number, horizon in enumerate(self.horizons):
             last = number == len(self.horizons) - 1
             share = 1.0 if last or number >= len(_SHARES) else _SHARES[number]
-            distance = _DISTANCES[min(number, len(_DISTANCES) - 1)]
+            distance = _DISTANCES[0 if self._noisy else min(number, len(_DISTANCES) - 1)]
             most = before + share * left
             self._walk(horizon, self._expected(horizon), distance, most)
             if number == 0:
@@ -137,18 +149,19 @@ class Survey:
     def vertices(self) -> dict[int, Vertex]:
         """Where the ends are lowest, at each horizon that tells it."""
         found = {
-            h: vertex(ends, self._initial(h))
+            h: vertex(ends, self.initial(h))
             for h, ends in self.ends.items()
             if ends and not self._idle(h)
         }
-        others = {h: vertex(ends, self._initial(h)) for h, ends in self.others.items() if ends}
-        return {
+        others = {h: vertex(ends, self.initial(h)) for h, ends in self.others.items() if ends}
+        joined = {
             h: each.joined(other)
             if (other := others.get(h)) is not None and other.inside and each.inside
             else each
             for h, each in found.items()
             if each is not None
         }
+        return {h: each.blurred(_NOISE) for h, each in joined.items()} if self._noisy else joined
 
     def _idle(self, horizon: int) -> bool:
         """Return whether doing nothing is the best that runs of a horizon can do.
@@ -156,17 +169,18 @@ class Survey:
         It is so where a few steps on small batches bring more noise than they bring on.
         """
         gain = self._gain(horizon)
-        return math.isfinite(gain) and gain <= _NOTHING * abs(self._initial(horizon))
+        return math.isfinite(gain) and gain <= _NOTHING * abs(self.initial(horizon))
 
     def _gain(self, horizon: int) -> float:
-        return self._initial(horizon) - min(self.ends[horizon].values())
+        return self.initial(horizon) - min(self.ends[horizon].values())
 
     def optimum(self) -> tuple[Fit, float] | None:
         """Return the fit for the horizon asked for, and the trend; None where all runs were lost.
 
         A rate at or above one at which a run was lost is never the best.
         """
-        found = extrapolated(self.vertices, self.steps, self._usual)
+        spread = _NOISY_TREND if self._noisy else TREND_SPREAD
+        found = extrapolated(self.vertices, self.steps, self._usual, spread)
         edge = self.edge()
         if found is None or edge is None:
             return found
@@ -254,7 +268,7 @@ class Survey:
             if not math.isfinite(ends[best]):
                 wanted = places[0] - 2.0 * distance
             elif best == places[0]:
-                if abs(self._gain(horizon)) <= _NOTHING * abs(self._initial(horizon)):
+                if abs(self._gain(horizon)) <= _NOTHING * abs(self.initial(horizon)):
                     return  # all lower rates are as good
                 wanted = best - distance
             elif best == places[-1]:

@@ -320,7 +320,11 @@ def judge(ends, others=(), *, initial=2.0, noise=0.01, losses=None, horizon=10, 
         (by_other if seed else by_horizon).setdefault(length, {})[round(math.log10(rate), 4)] = end
     vertices = {h: v for h, e in by_horizon.items() if (v := vertex(e, initial)) is not None}
     survey = SimpleNamespace(
-        ends=by_horizon, others=by_other, vertices=vertices, limits=(-12.0, 6.0)
+        ends=by_horizon,
+        others=by_other,
+        vertices=vertices,
+        limits=(-12.0, 6.0),
+        initial=lambda _: initial,
     )
     horizons = tuple(sorted(by_horizon))
     alive = [run for run in runs if run.horizon == horizons[-1] and not run.diverged]
