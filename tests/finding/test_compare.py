@@ -83,6 +83,7 @@ class TestRuns:
         assert three.final["adam"].mean() < three.final["slow"].mean()
         assert three.best in {"adam", "same"}
 
+    @pytest.mark.soak
     def test_dropout_of_an_nnx_model_is_that_of_the_seed(self):
         task = TASKS["nnx"]()
         found = lrw.compare(task, {"a": ADAM, "b": ADAM}, steps=6, seeds=2)

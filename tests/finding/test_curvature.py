@@ -170,6 +170,7 @@ class TestSafe:
         factor = np.linalg.norm(GRADIENT) / 0.1
         assert clipped.critical_rate == pytest.approx(factor * alone.critical_rate, rel=1e-3)
 
+    @pytest.mark.soak
     def test_a_group_with_a_rate_of_its_own_is_not_asked_about(self):
         def loss(params, batch):
             return quadratic_loss({"w": jnp.concatenate([params["a"], params["b"]])}, batch)
@@ -189,6 +190,7 @@ class TestCriticalRate:
         assert found.critical_rate == pytest.approx(expected, rel=1e-4)
         assert found.critical_rate >= found.safe_up_to
 
+    @pytest.mark.soak
     def test_a_rate_that_is_compiled_in(self, quadratic):
         adam_like = curvature(quadratic, sample("rprop"))
         # Rprop's first steps are all of the size of its rate, which grows where signs stay.
@@ -196,6 +198,7 @@ class TestCriticalRate:
         lbfgs = curvature(quadratic, sample("lbfgs"))
         assert lbfgs.critical_rate == pytest.approx(2.0, rel=0.1)  # its line search finds 1
 
+    @pytest.mark.soak
     def test_updates_that_are_not_in_proportion_to_the_rate(self, task):
         madgrad = curvature(task, sample("madgrad"))
         assert madgrad.critical_rate > 0.0
@@ -376,7 +379,7 @@ class LinenLine(linen.Module):
         return linen.Dense(1)(x)[:, 0]
 
 
-@pytest.mark.parametrize("kind", ["nnx", "linen"])
+@pytest.mark.parametrize("kind", ["nnx", pytest.param("linen", marks=pytest.mark.soak)])
 def test_a_line_s_curvature_is_that_of_its_inputs(kind):
     model = nnx.Linear(6, 1, rngs=nnx.Rngs(0)) if kind == "nnx" else LinenLine()
 

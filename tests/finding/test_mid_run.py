@@ -207,6 +207,7 @@ class TestWhereItBegins:
         assert sweep.losses[0] == trainer.history.loss[7]
         trainer.stop()
 
+    @pytest.mark.soak
     def test_without_what_is_left_out_the_plan_still_holds(self):
         """The guard is left out; a momentum that was held by hand is not forgotten."""
         task = pytree_task()

@@ -59,7 +59,7 @@ def check(drawn):
 
 
 # What fails is not made smaller: each try would be a compilation of seconds.
-random_tens = settings(max_examples=25, phases=[Phase.generate])
+random_tens = settings(max_examples=10, phases=[Phase.generate])
 
 
 class Ten(list):

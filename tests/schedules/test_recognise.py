@@ -49,7 +49,10 @@ OPTAX = {
 }
 
 
-@pytest.mark.parametrize("name", OPTAX)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.soak] * name.endswith("one cycle")) for name in OPTAX],
+)
 def test_a_function_of_optax_is_read_by_its_parameters(name):
     function, shapes = OPTAX[name]
     found = recognise(function, STEPS)

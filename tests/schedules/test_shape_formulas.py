@@ -158,7 +158,7 @@ def _check_in_jax(segment):
 
 
 @EVERY
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_jax_and_the_source_text_agree_with_the_host(name, data):
     _check_in_jax(data.draw(segments(name, USUAL)))

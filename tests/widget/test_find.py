@@ -72,7 +72,9 @@ def test_a_range_test_grows_ends_and_its_rate_is_used(page):
             (
                 value["columns"]
                 for value in page.updates("_sweep")
-                if value["columns"] and value["seq"] == len(page.deltas("find"))
+                if value["columns"]
+                and len(decoded(value["columns"]["learning_rate"])) == len(sweep.learning_rates)
+                and value["seq"] == len(page.deltas("find"))
             ),
             None,
         )

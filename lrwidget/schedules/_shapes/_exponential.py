@@ -283,6 +283,9 @@ def _tanh_source(
     )
 
 
+# Between smaller ones tanh is a straight line, and in the end nothing that float32 can divide by.
+_LEAST_BOUND = 1e-3
+
 TANH = Shape(
     name="tanh",
     help="a stretch of the hyperbolic tangent: level, a fall in the middle, level again",
@@ -294,17 +297,15 @@ TANH = Shape(
             role="free",
             default=-7.0,
             low=-10.0,
-            high=0.0,
-            high_open=True,
+            high=-_LEAST_BOUND,
             help="argument of tanh at the start",
         ),
         Parameter(
             name="upper_bound",
             role="free",
             default=3.0,
-            low=0.0,
+            low=_LEAST_BOUND,
             high=10.0,
-            low_open=True,
             help="argument of tanh at the end",
         ),
     ),
