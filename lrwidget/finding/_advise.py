@@ -32,6 +32,7 @@ from lrwidget.finding._refusals import (
     check_updates,
 )
 from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
+from lrwidget.finding._start import REPLICAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +58,6 @@ _VERY_SURE, _FAIRLY_SURE = 0.5, 1.0
 
 # No single run takes more than this part of the budget, but for one that is as long as training.
 _LONGEST_SHARE = 4
-
-# Replicas of one advice are numbered on from here times its seed.
-_APART = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,7 +217,7 @@ class _Search:
         from lrwidget.finding._first_look import first_look
 
         start, replicas = self._start, self._replicas
-        look = first_look(start, replica=_APART * self._seed)
+        look = first_look(start, replica=REPLICAS * self._seed)
         replicas.spent += look.gradient_steps
         check_first_look(look)
         chain, left_out = measured(self._chain)
@@ -231,7 +229,7 @@ class _Search:
             return
         self._curvature = curvature_at(
             dataclasses.replace(start, chain=chain),
-            seed=_APART * self._seed,
+            seed=REPLICAS * self._seed,
             iterations=_PRODUCTS,
             look=look,
         )
@@ -250,7 +248,7 @@ class _Search:
             steps=self._steps,
             column=self.column,
             initial=initial,
-            seed=_APART * self._seed,
+            seed=REPLICAS * self._seed,
             on_run=lambda: self._tell("running probes"),
         )
         self._prober = prober

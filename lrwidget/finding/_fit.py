@@ -29,7 +29,7 @@ _BENDING = 0.5
 _ONE_SIDED = 0.25
 
 # 90 of 100 best rates shall lie between low and high.
-_QUANTILE = 1.645
+QUANTILE = 1.645
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,6 +162,6 @@ def extrapolated(
     place, trend = covariance @ seen
     spread = math.sqrt(covariance[0, 0])
     low, best, high = (
-        float(10.0 ** (place + sign * _QUANTILE * spread)) for sign in (-1.0, 0.0, 1.0)
+        float(10.0 ** (place + sign * QUANTILE * spread)) for sign in (-1.0, 0.0, 1.0)
     )
     return Fit(best=best, low=low, high=high), float(trend)

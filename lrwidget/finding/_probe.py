@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
-from lrwidget.finding._fit import Fit, Vertex
+from lrwidget.finding._fit import QUANTILE, Fit, Vertex
 from lrwidget.finding._prober import Prober, ProbeRun
 from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
+from lrwidget.finding._start import REPLICAS
 from lrwidget.finding._survey import Survey
 from lrwidget.optimizers import Chain, Link, chain_of
 
@@ -210,7 +211,7 @@ def probe(
     from lrwidget.finding._start import started
 
     chain = checked(task, chain, loss, on_progress, cancel)
-    seeds = _checks.integer("seeds", seeds, low=1, high=64)
+    seeds = _checks.integer("seeds", seeds, low=1, high=REPLICAS)
     seed = _checks.integer("seed", seed, low=0, high=2**20)
     budget = _checks.finite("budget", budget, low=50)
     if rates is None and seeds != 1:
@@ -222,7 +223,9 @@ def probe(
         length = chosen_steps(steps, chain, begin)
         replicas = Replicas(begin, objective=loss, cancel=cancel)
         initial = replicas.judged(begin.carry(), replicas.judging(length))
-        prober = Prober(replicas, steps=length, column=column, initial=initial, seed=seed * 64)
+        prober = Prober(
+            replicas, steps=length, column=column, initial=initial, seed=seed * REPLICAS
+        )
         if on_progress is not None:
             prober.on_run = lambda: on_progress(tuple(prober.runs))
         if rates is None or horizons is None:
@@ -376,7 +379,7 @@ def result_of(
 
 
 def _fit(vertex: Vertex) -> Fit:
-    place, spread = vertex.place, 1.645 * vertex.spread
+    place, spread = vertex.place, QUANTILE * vertex.spread
     return Fit(best=10.0**place, low=10.0 ** (place - spread), high=10.0 ** (place + spread))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget._numbers import short_rate
+from lrwidget.finding._survey import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ _FEW_EXAMPLES = 256
 
 # Ends that differ by no more than this share of the loss are the same but for rounding.
 _ROUNDING = 1e-6
-
-# What the lowest rates bring about is nothing: so much of the loss.
-_NOTHING = 1e-4
 
 # A gain must be so many standard errors of the common batches; the best of some tries is larger
 # than a single one by chance.
@@ -287,7 +285,7 @@ def _idle(survey: Survey, level: float) -> bool:
     for ends in survey.ends.values():
         places = sorted(ends)
         lowest = [ends[place] for place in places[:2]]
-        flat = len(lowest) > 1 and abs(lowest[0] - lowest[1]) <= _NOTHING * abs(level)
+        flat = len(lowest) > 1 and abs(lowest[0] - lowest[1]) <= NOTHING * abs(level)
         if flat and min(lowest) <= min(ends.values()):
             return True
     return False
@@ -301,7 +299,7 @@ def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Sur
     if mean > _STANDARD_ERRORS * error and mean > rounding:
         return
     size = f"{abs(mean):.2g} ± {error:.1g}" if error else f"{abs(mean):.2g}"
-    if abs(mean) <= _NOTHING * abs(level) or _idle(survey, level):
+    if abs(mean) <= NOTHING * abs(level) or _idle(survey, level):
         lost = min((run.learning_rate for run in found.runs if run.diverged), default=math.inf)
         reason = (
             f"no rate helps: the loss stays at {level:.3g} where the rate is too low to change "

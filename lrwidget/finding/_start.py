@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # What lies between the seeds of two replicas: people number their own tasks 0, 1, 2.
 _STRIDE = 104_729
+REPLICAS = 64
+"""How many replicas each seed has; those of the next one are numbered on from there."""
+
 _SEEDS = 2**32
 
 # Data that comes in an order of its own is read from another place for each replica. What lies
@@ -263,8 +266,7 @@ def _away(replica: int, source: Source) -> int:
     """
     length = source.steps_per_epoch if getattr(source, "has_length", False) else None
     if length is None:
-        # Replicas of one seed are numbered on, and those of the next begin 64 later.
-        return _APART * (1 + (replica - 1 + 12 * (replica // 64)) % _PLACES)
+        return _APART * (1 + (replica - 1 + 12 * (replica // REPLICAS)) % _PLACES)
     # Multiples of the golden ratio are spread evenly, however many of them there are.
     reach = min(length, _FARTHEST)
     return 1 + int(replica * _GOLDEN % 1.0 * max(reach - 1, 0))

@@ -32,7 +32,7 @@ _NOISE = 0.15
 _NOISY_TREND = 1.0
 
 # A gain by less than this share of the loss at the start is none.
-_NOTHING = 1e-4
+NOTHING = 1e-4
 
 # What finding the edge to the closest distance may take of the budget, and from which budget on:
 # a smaller one has better uses.
@@ -169,7 +169,7 @@ class Survey:
         It is so where a few steps on small batches bring more noise than they bring on.
         """
         gain = self._gain(horizon)
-        return math.isfinite(gain) and gain <= _NOTHING * abs(self.initial(horizon))
+        return math.isfinite(gain) and gain <= NOTHING * abs(self.initial(horizon))
 
     def _gain(self, horizon: int) -> float:
         return self.initial(horizon) - min(self.ends[horizon].values())
@@ -268,7 +268,7 @@ class Survey:
             if not math.isfinite(ends[best]):
                 wanted = places[0] - 2.0 * distance
             elif best == places[0]:
-                if abs(self._gain(horizon)) <= _NOTHING * abs(self.initial(horizon)):
+                if abs(self._gain(horizon)) <= NOTHING * abs(self.initial(horizon)):
                     return  # all lower rates are as good
                 wanted = best - distance
             elif best == places[-1]:
