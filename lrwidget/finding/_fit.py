@@ -9,20 +9,18 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget.finding._trend import UNKNOWN, Trend
+
 FloatArray = npt.NDArray[np.float64]
 
 # A loss is told apart from the best one in shares of what the best run gained; beneath this
 # share two runs are the same to the fit.
 _GRAIN = 0.01
 
-# The optimum moves with the horizon. Before anything is known of a task it may move by this much
-# a decade of steps to either side (one standard deviation): so it was on our development tasks.
-TREND_SPREAD = 0.35
-
 # What a single vertex is uncertain by, in decades, beside how far apart its points are: other
 # batches, another end of the run. The trend is not quite a line: horizons that are shorter than
 # the longest one are uncertain by so much more a decade.
-_VERTEX_NOISE = 0.1
+_VERTEX_NOISE = 0.13
 _BENDING = 0.5
 
 # The lowest of the rates that were tried at a horizon, where none was tried beyond it.
@@ -127,8 +125,7 @@ def regrets(losses: FloatArray, initial: float) -> FloatArray:
 def extrapolated(
     vertices: Mapping[int, Vertex],
     steps: int,
-    usual: float = 0.0,
-    trend_spread: float = TREND_SPREAD,
+    trend: Trend = UNKNOWN,
 ) -> tuple[Fit, float] | None:
     """Return the best rate at the horizon asked for, and the trend in decades a decade of steps.
 
@@ -141,10 +138,8 @@ def extrapolated(
         Those of each horizon.
     steps
         The horizon asked for.
-    usual
-        The trend to expect before anything is known, in decades a decade of steps.
-    trend_spread
-        By how much it may differ from that (one standard deviation).
+    trend
+        What to expect before anything is known.
     """
     if not vertices:
         return None
@@ -155,13 +150,13 @@ def extrapolated(
     weights = 1.0 / (spreads**2 + (_BENDING * (away.max() - away)) ** 2)
     design = np.stack([np.ones_like(away), away], axis=1)
     information = design.T @ (weights[:, None] * design)
-    information[1, 1] += trend_spread**-2.0
+    information[1, 1] += trend.spread**-2.0
     covariance = np.linalg.inv(information)
     seen = design.T @ (weights * places)
-    seen[1] += usual * trend_spread**-2.0
-    place, trend = covariance @ seen
+    seen[1] += trend.usual * trend.spread**-2.0
+    place, slope = covariance @ seen
     spread = math.sqrt(covariance[0, 0])
     low, best, high = (
         float(10.0 ** (place + sign * QUANTILE * spread)) for sign in (-1.0, 0.0, 1.0)
     )
-    return Fit(best=best, low=low, high=high), float(trend)
+    return Fit(best=best, low=low, high=high), float(slope)

@@ -13,6 +13,7 @@ from lrwidget.finding._prober import Prober, ProbeRun
 from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
 from lrwidget.finding._start import REPLICAS
 from lrwidget.finding._survey import Survey
+from lrwidget.finding._trend import UNKNOWN, usual_trend
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
@@ -31,17 +32,6 @@ FEWEST_RATES = 3  # a parabola has three points
 
 # How far from where it begins a survey may go, in decades.
 _REACH = 8.0
-
-# Optimizers whose updates have a length that no gradient changes. The way that they can go is the
-# rate times the number of steps, so that a longer run needs a lower rate: with a rate in proportion
-# to one over the square root of the steps the trend is -0.5; noise and edges bring it nearer to 0.
-_FIXED_LENGTH = frozenset(
-    {
-        "lion", "sign_sgd", "signum", "muon", "scale_by_lion", "scale_by_sign", "normalize",
-        "normalize_by_update_norm", "fromage",
-    }
-)  # fmt: skip
-_FIXED_LENGTH_TREND = -0.3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -315,12 +305,6 @@ def accumulated(chain: Chain) -> int:
     return every
 
 
-def usual_trend(chain: Chain) -> float:
-    """Return what trend to expect of a chain's best rate, in decades a decade of steps."""
-    fixed = any(link.name in _FIXED_LENGTH for _, link in chain.labelled())
-    return _FIXED_LENGTH_TREND if fixed else 0.0
-
-
 def surveying(
     prober: Prober,
     chain: Chain,
@@ -346,7 +330,7 @@ def surveying(
         centre=middle,
         limits=(min(middle, highest) - _REACH, min(middle + _REACH, highest)),
         initial=initial,
-        usual=usual_trend(chain) if main else 0.0,
+        trend=usual_trend(chain, prober.held) if main else UNKNOWN,
         every=accumulated(chain),
         noisy=prober.replicas.objective == "valid",
     )

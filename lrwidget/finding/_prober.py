@@ -113,6 +113,12 @@ class Prober:
         return float(self._rows[:, self.column].max())
 
     @property
+    def held(self) -> float:
+        """How much of its peak the schedule has in its last tenth, 0 to 1."""
+        rates = self._rows[:, self.column]
+        return float(rates[-max(len(rates) // 10, 1) :].mean() / self.peak) if self.peak else 1.0
+
+    @property
     def spent(self) -> float:
         """Gradient steps so far."""
         return self.replicas.spent

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Protocol
 
-from lrwidget.finding._fit import TREND_SPREAD, Fit, Vertex, extrapolated, vertex
+from lrwidget.finding._fit import Fit, Vertex, extrapolated, vertex
+from lrwidget.finding._trend import UNKNOWN, Trend
 
 # Steps of the shortest horizon: enough to tell rates apart by orders of magnitude.
 _SHORTEST, _FIRST = 6, 10
@@ -77,8 +79,8 @@ class Survey:
     initial
         The loss before the first step; or a function of the horizon, where runs of different
         lengths are not judged on the same batches.
-    usual
-        The trend to expect, in decades a decade of steps.
+    trend
+        The trend to expect.
     every
         How many steps make one update: horizons are multiples of it.
     horizons
@@ -106,7 +108,7 @@ class Survey:
         centre: float,
         limits: tuple[float, float],
         initial: float | Callable[[int], float],
-        usual: float = 0.0,
+        trend: Trend = UNKNOWN,
         every: int = 1,
         horizons: tuple[int, ...] | None = None,
         noisy: bool = False,
@@ -117,7 +119,7 @@ class Survey:
         self.initial = initial if callable(initial) else lambda _: initial
         self._noisy = noisy
         self._centre = min(max(centre, limits[0]), limits[1])
-        self._usual = usual
+        self._trend = dataclasses.replace(trend, spread=_NOISY_TREND) if noisy else trend
         self._every = every
         self.steps = steps
         self.horizons = horizons or self._chosen_horizons()
@@ -179,8 +181,7 @@ class Survey:
 
         A rate at or above one at which a run was lost is never the best.
         """
-        spread = _NOISY_TREND if self._noisy else TREND_SPREAD
-        found = extrapolated(self.vertices, self.steps, self._usual, spread)
+        found = extrapolated(self.vertices, self.steps, self._trend)
         edge = self.edge()
         if found is None or edge is None:
             return found

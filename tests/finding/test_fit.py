@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from lrwidget.finding._fit import (
     _BENDING,
-    TREND_SPREAD,
     Fit,
     Vertex,
     extrapolated,
     regrets,
     vertex,
 )
+from lrwidget.finding._trend import UNKNOWN, Trend
 
 QUANTILE = 1.645
 
@@ -113,13 +113,13 @@ class TestRegrets:
 class TestExtrapolated:
     def test_it_is_the_weighted_ridge_line(self):
         vertices = simple((10, -1.0, 0.1), (50, -1.3, 0.2), (200, -1.4, 0.15))
-        (fit, trend) = extrapolated(vertices, 1000, usual=-0.1)
+        (fit, trend) = extrapolated(vertices, 1000, Trend(usual=-0.1, spread=0.3))
         # Independently: least squares with a row for the prior.
         x = np.log10(np.array([10, 50, 200]) / 1000)
         bending = _BENDING * (x.max() - x)
         weight = 1 / np.sqrt(np.array([0.1, 0.2, 0.15]) ** 2 + bending**2)
-        design = np.vstack([np.stack([weight, weight * x], 1), [0, 1 / TREND_SPREAD]])
-        seen = np.append(weight * np.array([-1.0, -1.3, -1.4]), -0.1 / TREND_SPREAD)
+        design = np.vstack([np.stack([weight, weight * x], 1), [0, 1 / 0.3]])
+        seen = np.append(weight * np.array([-1.0, -1.3, -1.4]), -0.1 / 0.3)
         (place, slope), *_ = np.linalg.lstsq(design, seen, rcond=None)
         spread = math.sqrt(np.linalg.inv(design.T @ design)[0, 0])
         assert trend == pytest.approx(slope)
@@ -135,7 +135,7 @@ class TestExtrapolated:
         assert math.log10(fit.high) == pytest.approx(-2.0 + QUANTILE * 0.1)
 
     def test_one_horizon_follows_the_usual_trend(self):
-        fit, trend = extrapolated(simple((100, -2.0, 0.1)), 1000, usual=-0.3)
+        fit, trend = extrapolated(simple((100, -2.0, 0.1)), 1000, Trend(usual=-0.3))
         assert trend == pytest.approx(-0.3)
         assert math.log10(fit.best) == pytest.approx(-2.3)
 
@@ -152,7 +152,7 @@ class TestExtrapolated:
         rng = np.random.default_rng(0)
         held = 0
         for _ in range(600):
-            truth, trend = rng.uniform(-4, 0), TREND_SPREAD * rng.normal()
+            truth, trend = rng.uniform(-4, 0), UNKNOWN.spread * rng.normal()
             horizons = np.array([8, 70, 400])
             away = np.log10(horizons / 1000)
             spreads = rng.uniform(0.1, 0.3, 3)

@@ -145,3 +145,16 @@ class TestRuns:
         made = prober()
         made.probe(0.1, 10)
         assert made.replicas.asked[0][2] > 1e3
+
+
+class TestHeld:
+    """How much of its peak a schedule still has in its last tenth."""
+
+    def test_of_a_cosine_next_to_nothing(self):
+        tail = schedule()(np.arange(STEPS))[-STEPS // 10 :] / 3e-3
+        assert prober().held == pytest.approx(tail.mean(), rel=1e-3)
+        assert prober().held < 0.02
+
+    @pytest.mark.parametrize("rate", [0.3, 0.0])
+    def test_of_a_constant_rate_all(self, rate):
+        assert prober(lrw.Chain.of(lrw.optimizers.sgd(rate))).held == pytest.approx(1.0)
