@@ -51,7 +51,9 @@ class Advice:
     remedy
         What would help; None where there is advice.
     gradient_steps
-        What it cost: a gradient 1, a Hessian-vector product 2, a forward pass 1/3.
+        What it cost: a gradient 1, a Hessian-vector product 2, a forward pass 1/3. What an
+        optimizer computes for itself counts where its numbers tell how often (``sophia``,
+        ``sharpness_aware_rate``); of a line search that is the first step that it tries.
     budget
         What it might have cost.
     steps

@@ -219,13 +219,16 @@ class _Search:
         start, replicas = self._start, self._replicas
         look = first_look(start, replica=REPLICAS * self._seed)
         replicas.spent += look.gradient_steps
+        # What follows compiles for seconds.
+        replicas.check_cancelled()
         check_first_look(look)
         chain, left_out = measured(self._chain)
         # Without some links the rate would not be that of the chain; where an update computes
         # gradients of its own, dozens of them would cost more than they tell; and it says nothing
-        # of another hyperparameter.
+        # of another hyperparameter. Of complex parameters it knows nothing.
         dear = {"value_fn", "obj_fn"} & start.runner.needs
-        if left_out or dear or not is_main_rate(self._chain, start.addresses[self.column]):
+        main = is_main_rate(self._chain, start.addresses[self.column])
+        if left_out or dear or look.complex or not main:
             return
         self._curvature = curvature_at(
             dataclasses.replace(start, chain=chain),

@@ -11,6 +11,7 @@ import numpy as np
 from lrwidget import _checks
 from lrwidget.finding._critical import Edge, critical_rate
 from lrwidget.finding._measured import measured
+from lrwidget.finding._price import FORWARD, PRODUCT
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from lrwidget.finding._response import Reading, Responses
     from lrwidget.finding._start import Start
     from lrwidget.training import Task, Trainer
-
-FORWARD = 1.0 / 3.0
-PRODUCT = 2.0
 
 # They only ever make a step smaller; without them the edge is a lower bound of that with them.
 _CLIPPING = ("clip_by_global_norm", "clip", "clip_by_block_rms", "adaptive_grad_clip")
@@ -139,7 +137,10 @@ def curvature(
     NothingToMeasureError
         A `ValueError`: if the loss or the gradient is not finite at the start, or the gradient is
         zero.
-    TypeError, ValueError
+    TypeError
+        If an argument is not as described, or the model has complex parameters, of which the
+        Hessian is no matrix that Lanczos can be given.
+    ValueError
         If an argument is not as described, or the chain has several learning rates.
 
     Notes
@@ -213,6 +214,11 @@ def curvature_at(
     if look is None:
         look = first_look(start, replica=seed)
         spent = look.gradient_steps
+    if look.complex:
+        raise TypeError(
+            "the parameters must be real for their curvature to be measured, got complex ones; "
+            "find_lr, probe and advise take them"
+        )
     if look.trouble is not None:
         raise NothingToMeasureError(look)
     responses = Responses(start, start.chain, look.sample)

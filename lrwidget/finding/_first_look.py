@@ -42,6 +42,11 @@ class FirstLook:
     sample: Sample = dataclasses.field(repr=False)
 
     @property
+    def complex(self) -> bool:
+        """Whether some of the parameters are complex numbers."""
+        return any(map(jnp.iscomplexobj, jax.tree.leaves(self.sample.grads)))
+
+    @property
     def trouble(self) -> str | None:
         """What stands in the way of any training from here, in a sentence; None for nothing."""
         if not all(map(math.isfinite, self.losses)):
@@ -163,7 +168,7 @@ def _root_mean_square(grads: jax.Array) -> jax.Array:
     wide = _wide(grads)
     largest = jnp.max(jnp.abs(wide), 0)
     mean = jnp.mean(jnp.square(wide / _divisor(largest)), 0)
-    return (largest * jnp.sqrt(mean)).astype(grads.dtype)
+    return (largest * jnp.sqrt(mean)).astype(_size_type(grads))
 
 
 def _divisor(largest: jax.Array) -> jax.Array:
@@ -171,4 +176,10 @@ def _divisor(largest: jax.Array) -> jax.Array:
 
 
 def _wide(grads: jax.Array) -> jax.Array:
+    # Of a complex number, how large it is.
+    grads = jnp.abs(grads) if jnp.iscomplexobj(grads) else grads
     return grads.astype(jnp.promote_types(grads.dtype, jnp.float32))
+
+
+def _size_type(grads: jax.Array) -> Any:
+    return grads.real.dtype if jnp.iscomplexobj(grads) else grads.dtype

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.finding._keys import with_keys_of
-from lrwidget.finding._replicas import FORWARD
+from lrwidget.finding._price import FORWARD
 
 if TYPE_CHECKING:
     from lrwidget.finding._ladder import Climb

@@ -28,6 +28,7 @@ USUAL_STEPS = 1000
 """The horizon of a chain that has no length."""
 
 FEWEST_STEPS = 10
+MOST_STEPS = 10_000_000  # of a run that is really made: each has a row in memory
 FEWEST_RATES = 3  # a parabola has three points
 
 # How far from where it begins a survey may go, in decades.
@@ -59,7 +60,7 @@ class Probe:
     loss
         The objective: ``"train"`` or ``"valid"``.
     gradient_steps
-        What it cost; a forward pass counts as a third.
+        What it cost; a forward pass counts as a third. See `Advice.gradient_steps`.
     cancelled
         Whether it was cancelled.
     """
@@ -268,6 +269,8 @@ def check_valid_loss(task: Task) -> None:
 
 def chosen_steps(steps: int | None, chain: Chain, start: Start) -> int:
     """Return the horizon that is asked about."""
+    from lrwidget.training._commands import LAST_STEP
+
     if steps is None:
         if start.left == 0:
             raise ValueError(
@@ -276,7 +279,7 @@ def chosen_steps(steps: int | None, chain: Chain, start: Start) -> int:
             )
         steps = start.left or chain.steps or USUAL_STEPS
         return max(steps, FEWEST_STEPS)
-    return _checks.integer("steps", steps, low=FEWEST_STEPS)
+    return _checks.integer("steps", steps, low=FEWEST_STEPS, high=LAST_STEP)
 
 
 def rate_column(chain: Chain, addresses: tuple[str, ...], address: str | None) -> int:
@@ -297,11 +300,11 @@ def is_main_rate(chain: Chain, address: str) -> bool:
 
 
 def accumulated(chain: Chain) -> int:
-    """Return how many steps make one update; 1 unless the chain accumulates gradients."""
+    """Return how many steps make one update; 1 unless the chain waits for several gradients."""
     every = 1
     for link in chain.links:  # a group with a chain of its own accumulates by itself
-        if link.name == "multi_steps":
-            every *= int(link["every_k_schedule"])
+        if link.declaration.every:  # of multi_steps, and of sam
+            every *= int(link[link.declaration.every])
     return every
 
 
@@ -371,7 +374,8 @@ def _grid(
     rates: Sequence[float], horizons: Sequence[int], seeds: int, steps: int
 ) -> list[tuple[float, int, int]]:
     peaks = sorted({_checks.finite("rates", rate, low=0.0, low_open=True) for rate in rates})
-    lengths = sorted({_checks.integer("horizons", h, low=1, high=steps) for h in horizons})
+    most = min(steps, MOST_STEPS)
+    lengths = sorted({_checks.integer("horizons", h, low=1, high=most) for h in horizons})
     if len(peaks) < FEWEST_RATES or not lengths:
         raise ValueError(
             "rates must hold at least three different rates and horizons one number of steps, "

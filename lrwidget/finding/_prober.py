@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from lrwidget.finding._replicas import Replica, Replicas
+
+if TYPE_CHECKING:
+    from lrwidget.finding._start import Start
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -18,6 +22,11 @@ FloatArray = npt.NDArray[np.float64]
 # all bounds need not be paid to its end.
 _LOST = 4.0
 _OUT_OF_BOUNDS = 1e4
+
+# Rows of a schedule that are kept. Of a longer one only so many are looked at: runs for which there
+# is a budget have fewer steps than that, and see nothing of what is shorter than such a piece.
+_MOST_ROWS = 2**20
+_ROWS_OF_LONGER = 2**13
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +107,7 @@ class Prober:
         self.runs: list[ProbeRun] = []
         self.judged: list[FloatArray] = []
         self.column = column
-        self._rows = replicas.start.rows(0, steps)
+        self._places, self._rows = _looked_at(replicas.start, steps)
         self._seed = seed
         self.on_run = on_run
         self._initial = initial
@@ -115,8 +124,8 @@ class Prober:
     @property
     def held(self) -> float:
         """How much of its peak the schedule has in its last tenth, 0 to 1."""
-        rates = self._rows[:, self.column]
-        return float(rates[-max(len(rates) // 10, 1) :].mean() / self.peak) if self.peak else 1.0
+        last = self._rows[self._places >= int(0.9 * self.steps), self.column]
+        return float(last.mean()) / self.peak if self.peak else 1.0
 
     @property
     def spent(self) -> float:
@@ -171,10 +180,21 @@ class Prober:
         all of the steps they are those of the schedule itself.
         """
         middle = (np.arange(horizon) + 0.5) * (self.steps / horizon) - 0.5
-        every = np.arange(self.steps)
-        rows = np.stack([np.interp(middle, every, column) for column in self._rows.T], axis=1)
+        columns = [np.interp(middle, self._places, column) for column in self._rows.T]
+        rows = np.stack(columns, axis=1)
         peak = self.peak
         # A rate that is 0 throughout has no shape of its own.
         shape = rows[:, self.column] / peak if peak > 0.0 else np.ones(horizon)
         rows[:, self.column] = rate * shape
         return rows
+
+
+def _looked_at(start: Start, steps: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Return the steps at which the schedule is looked at, and the rows there."""
+    if steps <= _MOST_ROWS:
+        return np.arange(steps), start.rows(0, steps)
+    # More of them near the beginning, where a warm-up is.
+    even = np.linspace(0.0, steps - 1.0, _ROWS_OF_LONGER)
+    early = np.geomspace(1.0, steps - 1.0, _ROWS_OF_LONGER // 8)
+    places = np.unique(np.round(np.concatenate([even, early])).astype(np.int64))
+    return places, np.concatenate([start.rows(int(place), 1) for place in places])

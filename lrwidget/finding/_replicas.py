@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.finding._keys import with_keys_of
+from lrwidget.finding._price import FORWARD, price_of_steps
 
 if TYPE_CHECKING:
     from lrwidget.finding._start import Start
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 Objective = Literal["train", "valid"]
-
-FORWARD = 1.0 / 3.0
-"""What a forward pass over one batch costs, in gradient steps."""
 
 # A replica that is lost is seen to be so, and one that is cancelled ends, after so many steps.
 _LONGEST = 64
@@ -104,7 +102,8 @@ class Replicas:
     Attributes
     ----------
     spent
-        Gradient steps so far; a forward pass counts as a third.
+        Gradient steps so far; a forward pass counts as a third. Of what an optimizer computes for
+        itself it holds what `price_of_steps` knows.
     """
 
     def __init__(
@@ -115,6 +114,7 @@ class Replicas:
         self.spent = 0.0
         self._cancel = cancel
         self._task = start.task
+        self._price_of_steps = functools.partial(price_of_steps, start.chain)
         self._validation_price = 0.0  # of an iterable: known when a pass has been made
         if objective == "valid" and (examples := start.task.evaluator.examples) is not None:
             self._validation_price = self._passed(examples)
@@ -172,7 +172,7 @@ class Replicas:
         stream = self.start.stream(replica)
         try:
             while done < steps and not lost:
-                self._look()
+                self.check_cancelled()
                 count = min(length, steps - done)
                 chunk = stream.take(count, steps - done - count)
                 carry, out = runner.run(
@@ -180,7 +180,7 @@ class Replicas:
                 )
                 losses.append(out.read()[:, 0].astype(np.float64))
                 done += count
-                self.spent += count
+                self.spent = before + self._price_of_steps(done)
                 mean = float(losses[-1].mean())
                 lost = not math.isfinite(mean) or mean > limit
                 if on_chunk is not None:
@@ -210,7 +210,7 @@ class Replicas:
 
     def price(self, steps: int) -> float:
         """Return what a run of so many steps costs with its judging."""
-        return steps + self.judging_price(steps)
+        return self._price_of_steps(steps) + self.judging_price(steps)
 
     def judging_price(self, steps: int) -> float:
         """Return what it costs to judge the end of a run of so many steps."""
@@ -220,7 +220,7 @@ class Replicas:
 
     def judged(self, carry: Carry, batches: int) -> FloatArray:
         """Return the objective of a state on each of the common batches; see `Replicas`."""
-        self._look()
+        self.check_cancelled()
         params = self.start.runner.eval_params(carry)
         if self.objective == "valid":
             evaluator = self._task.evaluator
@@ -250,7 +250,8 @@ class Replicas:
                 stream.close()
         return self._judges
 
-    def _look(self) -> None:
+    def check_cancelled(self) -> None:
+        """Raise a CancelledError if `cancel` was set."""
         if self._cancel is not None and self._cancel.is_set():
             raise CancelledError
 

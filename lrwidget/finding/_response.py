@@ -323,10 +323,17 @@ class _Feed:
 
 
 def flat(tree: Any) -> FloatArray:
-    """Return all entries in a row, as `ravel_pytree` has them, float64 on the host."""
-    return np.concatenate(
-        [np.ravel(np.asarray(x)).astype(np.float64) for x in jax.tree.leaves(tree)]
-    )
+    """Return all entries in a row, as `ravel_pytree` has them, float64 on the host.
+
+    A complex number is two of them.
+    """
+    return np.concatenate([_row_of(np.asarray(x)) for x in jax.tree.leaves(tree)])
+
+
+def _row_of(array: npt.NDArray[Any]) -> FloatArray:
+    if np.iscomplexobj(array):
+        array = np.stack([array.real, array.imag], axis=-1)
+    return np.ravel(array).astype(np.float64)
 
 
 def _row(chain: Chain, addresses: tuple[str, ...]) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ import optax
 from lrwidget.training._arrays import PyTree, copied
 from lrwidget.training._blame import Culprit, blame, not_finite
 from lrwidget.training._randomness import step_root
-from lrwidget.training._runner import Carry
+from lrwidget.training._runner import Carry, uphill
 
 if TYPE_CHECKING:
     from lrwidget.training._batches import Stream
@@ -188,7 +188,7 @@ class _Step:
             "valid_value": jnp.float32(self._valid_value),
         }
         needed = {name: given for name, given in extra.items() if name in self._runner.needs}
-        updates, _ = self._runner.tx.update(grads, opt_state, params, **needed)
+        updates, _ = self._runner.tx.update(uphill(grads), opt_state, params, **needed)
         return grads, optax.apply_updates(params, updates)
 
 

@@ -365,7 +365,7 @@ class Runner:
             "valid_value": jnp.where(place == 0, valid, jnp.nan),
         }
         needed = {name: value for name, value in extra.items() if name in self.needs}
-        updates, opt_state = self.tx.update(grads, opt_state, carry.params, **needed)
+        updates, opt_state = self.tx.update(uphill(grads), opt_state, carry.params, **needed)
         # What a step writes, the next one overwrites: left as it came, it costs a loop nothing.
         opt_state = opt_state._replace(hyperparams=carry.opt_state.hyperparams)
         params = optax.apply_updates(carry.params, updates)
@@ -393,6 +393,15 @@ class Runner:
         return jnp.zeros((self.max_chunk, len(self.columns)), jnp.float32)
 
 
+def uphill(grads: PyTree) -> PyTree:
+    """Return the direction in which the loss rises fastest.
+
+    Of complex parameters `jax.grad` gives the conjugate of it, with which every optimizer would
+    climb along the imaginary axis.
+    """
+    return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
+
+
 def _side_by_side(feeds: list[PyTree]) -> tuple[PyTree, list[int | None]]:
     """Return the feeds of several states as one, and which of its arrays have an axis of states.
 
@@ -408,7 +417,9 @@ def _side_by_side(feeds: list[PyTree]) -> tuple[PyTree, list[int | None]]:
 
 
 def _norm(tree: PyTree) -> jax.Array:
-    squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(tree)]
+    # Of complex numbers it is that of their absolute values; a cast would drop half of each.
+    sizes = [jnp.abs(x) if jnp.iscomplexobj(x) else x for x in jax.tree.leaves(tree)]
+    squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in sizes]
     return jnp.sqrt(jnp.sum(jnp.stack(squares)))
 
 

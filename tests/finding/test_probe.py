@@ -10,6 +10,7 @@ import pytest
 
 import lrwidget as lrw
 from lrwidget.finding import Probe, probe
+from lrwidget.finding._probe import accumulated
 from tests.finding.tasks import X, Y, pytree_loss, weights
 
 STEPS = 200
@@ -31,6 +32,31 @@ def chosen(task):
 @pytest.fixture(scope="module")
 def grid(task):
     return probe(task, CHAIN, rates=(1.0, 0.01, 0.1), horizons=(40, 10), seeds=2)
+
+
+class TestSteps:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"steps": 2**31},
+                "steps must be a whole number >= 10 and <= 2147483647, got 2147483648",
+            ),
+            (
+                {"steps": 10**9, "rates": RATES, "horizons": (10**9,)},
+                "horizons must be a whole number >= 1 and <= 10000000, got 1000000000",
+            ),
+        ],
+        ids=["of a schedule", "of a run"],
+    )
+    def test_more_than_there_can_be_are_refused(self, task, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            probe(task, CHAIN, **arguments)
+
+    def test_a_horizon_is_a_whole_number_of_updates_of_sam(self):
+        sam = lrw.Chain.of(lrw.optimizers.sam(sync_period=3), lrw.optimizers.sgd(0.1))
+        assert accumulated(sam) == 3
+        assert accumulated(CHAIN) == 1
 
 
 class TestChosen:
@@ -103,7 +129,7 @@ class TestGrid:
             ({"rates": RATES, "horizons": (201,)}, "horizons must be a whole number .*<= 200"),
             ({"seeds": 0}, "seeds must be a whole number >= 1"),
             ({"budget": 49}, "budget must be a finite number >= 50, got 49"),
-            ({"steps": 5}, "steps must be a whole number >= 10, got 5"),
+            ({"steps": 5}, "steps must be a whole number >= 10 .*, got 5"),
         ],
     )
     def test_bad_input(self, task, arguments, message):

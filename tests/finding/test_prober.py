@@ -61,6 +61,23 @@ def prober(chain=None, initial=(1.0, 1.2), end=1.0, **more):
     return Prober(bench, steps=STEPS, column=column, initial=np.array(initial), **more)
 
 
+class TestLongSchedules:
+    def test_one_of_a_billion_steps_takes_no_more_room_than_its_runs(self):
+        steps = 10**9
+        warm = lrw.schedules.preset("warmup_cosine", peak_value=3e-3, steps=steps)
+        bench = Bench(lrw.Chain.of(lrw.optimizers.adamw(warm)))
+        most = []
+        rows = bench.rows
+        bench.rows = lambda first, count: most.append(count) or rows(first, count)
+        column = bench.addresses.index("adamw.learning_rate")
+        made = Prober(bench, steps=steps, column=column, initial=np.ones(2))
+        assert made.peak == pytest.approx(3e-3, rel=1e-5)
+        shape = made.compressed(0.5, 40)[:, column] / 0.5
+        middle = (np.arange(40) + 0.5) * (steps / 40) - 0.5
+        np.testing.assert_allclose(shape, warm(middle) / 3e-3, atol=1e-4)
+        assert sum(most) < 20_000
+
+
 class TestCompression:
     def test_over_all_of_the_steps_it_is_the_schedule_itself(self):
         made = prober()

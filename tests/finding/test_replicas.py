@@ -113,6 +113,16 @@ class TestLostRuns:
             replicas.judged(replicas.start.carry(), 2)
 
 
+class TestTheCost:
+    def test_what_the_optimizer_computes_for_itself_is_paid_for(self, task):
+        replicas = bench(task, lrw.Chain.of(lrw.optimizers.sophia(1e-3, update_interval=7)))
+        run = replicas.run(replicas.start.rows(0, STEPS))
+        judging = replicas.judging(STEPS) / 3
+        # Five estimates of the curvature, a Hessian-vector product each.
+        assert run.gradient_steps == pytest.approx(STEPS + 5 * 2 + judging)
+        assert replicas.price(STEPS) == pytest.approx(run.gradient_steps)
+
+
 class TestTheEnd:
     def test_it_is_the_mean_loss_of_common_batches(self, task):
         replicas = bench(task)
