@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from lrwidget.optimizers import Chain
     from lrwidget.training import Runner, Task, Trainer
-    from lrwidget.training._batches import Origin, Source, Stream
+    from lrwidget.training._batches import Origin, Stream
+    from lrwidget.training._pass_source import PassSource
     from lrwidget.training._plan import Plans
     from lrwidget.training._runner import Carry
 
@@ -32,8 +33,7 @@ _SEEDS = 2**32
 # before that place must be read, so that it is never farther on than so many batches.
 _FARTHEST = 512
 _GOLDEN = 0.6180339887498949
-# Where nobody knows how long a pass is: by how many batches two replicas are apart. It has no
-# factor in common with most lengths, of which a multiple would be the same place again.
+# Where nobody knows how long a pass is: by how many batches two replicas are apart.
 _APART = 11
 _PLACES = 63
 
@@ -110,7 +110,8 @@ class Start:
         other = source.reseeded(self.seed(replica))
         if other is not source:
             return other.stream(self.step, self._origin)
-        away, saved = _away(replica, source), self._saved
+        # Only an iterable has an order of its own.
+        away, saved = _away(replica, cast("PassSource", source)), self._saved
         if saved is not None:
             saved = {**saved, "skip": saved["skip"] + away}
         return source.stream(self.step + away, self._origin, saved)
@@ -258,18 +259,26 @@ def _same_values(one: Chain, other: Chain, addresses: Iterable[str]) -> bool:
     return all(one.value(address) == other.value(address) for address in addresses)
 
 
-def _away(replica: int, source: Source) -> int:
+def _away(replica: int, source: PassSource) -> int:
     """Return by how many batches a replica's place in the data is farther on, at least 1.
 
-    It depends on nothing but the data's own length: the same replica is to get the same batches
-    before and after a pass has told how long it is.
+    It is no multiple of a pass's length, at which the batches would be those of replica 0, and
+    depends on nothing but that length: the same replica is to get the same batches before and
+    after a pass has told how long it is.
     """
-    length = source.steps_per_epoch if getattr(source, "has_length", False) else None
+    if source.has_length and source.steps_per_epoch is not None:
+        # Multiples of the golden ratio are spread evenly, however many of them there are.
+        reach = min(source.steps_per_epoch, _FARTHEST)
+        return 1 + int(replica * _GOLDEN % 1.0 * max(reach - 1, 0))
+    number = (replica - 1 + 12 * (replica // REPLICAS)) % _PLACES
+    away = _APART * (1 + number)
+    length = source.first_length(away)
     if length is None:
-        return _APART * (1 + (replica - 1 + 12 * (replica // REPLICAS)) % _PLACES)
-    # Multiples of the golden ratio are spread evenly, however many of them there are.
-    reach = min(length, _FARTHEST)
-    return 1 + int(replica * _GOLDEN % 1.0 * max(reach - 1, 0))
+        return away
+    # It would be in a later pass. Every place of a pass is taken once before one is taken again.
+    places = dict.fromkeys(_APART * k % length for k in range(1, length))
+    others = [place for place in places | dict.fromkeys(range(1, length)) if place]
+    return others[number % len(others)] if others else away
 
 
 def _rows_of(

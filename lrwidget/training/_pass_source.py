@@ -51,6 +51,7 @@ class PassSource:
         self.has_length = hasattr(data, "__len__")
         self._last_count: int | None = None
         self._lengths: dict[int, int] = {}
+        self._longer_than = 0  # what the first pass is known to be, where nobody read it to its end
         if isinstance(data, list):
             self._count()
 
@@ -69,6 +70,22 @@ class PassSource:
     def counted(self, epoch: int, steps: int) -> None:
         """Note how long a pass was."""
         self._last_count = self._lengths[epoch] = steps
+
+    def first_length(self, most: int) -> int | None:
+        """Return the steps of the first pass if it has at most so many, else None.
+
+        It is read so far unless that is known; who asks for more and more reads it a few times.
+        """
+        if 0 not in self._lengths and self._longer_than < most:
+            reading, bound = Pass(self, 0), max(most, 2 * self._longer_than)
+            while reading.place <= bound and reading.read() is not None:
+                pass
+            if reading.place <= bound:
+                self.counted(0, reading.place)
+            else:
+                self._longer_than = bound
+        known = self._lengths.get(0)
+        return known if known is not None and known <= most else None
 
     def _count(self) -> None:
         reading = Pass(self, 0)

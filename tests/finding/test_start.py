@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ import lrwidget as lrw
 from lrwidget.finding._first_look import first_look
 from lrwidget.finding._probe import accumulated, chosen_steps
 from lrwidget.finding._replicas import _JUDGE
-from lrwidget.finding._start import started
+from lrwidget.finding._start import _away, started
 from lrwidget.training import Step
 from tests.finding.tasks import (
     X,
@@ -121,6 +123,41 @@ class TestReplicas:
         assert before == after
         assert len(set(before)) == 5
         assert judge != before[0]
+
+    @pytest.mark.parametrize("length", [2, 3, 11, 12, 22, 31])
+    @pytest.mark.parametrize("listed", [True, False])
+    @pytest.mark.parametrize("step", [0, 5])
+    def test_none_begins_where_the_first_does(self, length, listed, step):
+        """Passes of a length that divides some replica's distance from it included."""
+        data = [(X[:16], np.full(16, i, np.int32)) for i in range(length)]
+        given = data if listed else lambda: iter(data)
+        task = lrw.Task(weights(), lambda p, b: p["w"].sum() + b[0].sum(), train=given)
+        trainer = lrw.Trainer(task, SGD, steps=60)
+        trainer.step(step) if step else None
+        with started(task, SGD, trainer if step else None) as start:
+            away = [_away(replica, start.runner.source) for replica in (*range(1, 140), _JUDGE)]
+            assert all(each % length for each in away)
+            own, *others = (int(batches(start, 1, r)[0][1][0]) for r in (0, 1, 2, 3))
+        assert own == step % length
+        assert own not in others
+        if not listed:
+            places = {each % length for each in away[:63]}
+            assert len(places) == min(length - 1, 63)
+
+    def test_a_pass_is_read_only_as_far_as_tells_enough(self):
+        read = []
+
+        def passes():
+            for i in itertools.count():
+                read.append(i)
+                yield X[:16], Y[:16]
+
+        task = lrw.Task(weights(), pytree_loss, train=passes)
+        source = task.runner(SGD).source
+        read.clear()
+        assert [_away(replica, source) for replica in (1, 2, 1)] == [11, 22, 11]
+        assert len(read) == 12 + 23
+        assert source.steps_per_epoch is None
 
     def test_iterators_that_tell_are_read_on_from_where_the_run_is(self):
         task = telling_task()
