@@ -272,6 +272,11 @@ class _Search:
         # What is left of a run is as long as it is.
         return None if self._start.left is not None else self._chain.steps
 
+    def _what(self) -> str:
+        address = self._start.addresses[self.column]
+        is_rate = is_main_rate(self._chain, address) or address.endswith("learning_rate")
+        return "rate" if is_rate else "value"
+
     def _centre(self) -> float | None:
         """Return the rate to begin at; None where the optimizer's usual one is as good."""
         curvature = self._curvature
@@ -303,7 +308,9 @@ class _Search:
             low=fit.low,
             high=fit.high,
             sure=sure,
-            reasons=reasons_for(self._found, fit, self._curvature, self._designed()),
+            reasons=reasons_for(
+                self._found, fit, self._curvature, self._designed(), what=self._what()
+            ),
             refused=None,
             remedy=None,
             **self._account(),

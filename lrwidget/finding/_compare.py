@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget.finding._comparison import BoolArray, Comparison, FloatArray, rank
+from lrwidget.finding._comparison import Comparison, FloatArray, in_ratios, lost_runs, rank
+from lrwidget.finding._price import MOST_STEPS
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
     from lrwidget.finding._replicas import CancelFlag
     from lrwidget.finding._start import Start
     from lrwidget.training import Task, Trainer
-
-# A run that ends as far above its first loss as this many times its size has not come back.
-_LOST = 10.0
 
 
 class ComparisonProgress(NamedTuple):
@@ -56,17 +54,18 @@ def compare(
     chains
         Name to optimizer chain, or its one link; at least one.
     steps
-        Steps of each run; default the longest schedule's.
+        Steps of each run, at most ten million; default what is left of the run, or else the longest
+        schedule's.
     seeds
         Runs of each chain, at least 1. With two or more the result tells which differences are
         larger than those between the seeds; three are few for that, five are better.
     loss
-        What to judge by: the final training loss or the final validation loss.
+        What to judge by: the final training loss or the final validation loss; lower is better.
+        There is no judging by another measure: one that should rise, such as an accuracy, would
+        have to be the loss with its sign changed.
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
-        now; a `Trainer` for where its run is. Then schedules go on at the run's step, the
-        optimizer of a chain that is built like the run's goes on with the run's state, and
-        `steps` defaults to what is left.
+        now; a `Trainer` for where its run is; see Notes.
     on_progress
         Called with a `ComparisonProgress` after each chunk of steps, on the calling thread.
     cancel
@@ -80,10 +79,19 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or no schedule ends and no `steps` are given.
+        If an argument is not as described, or no schedule ends and no `steps` are given; if in the
+        middle of a run a chain's rate has come to its end at 0.
 
     Notes
     -----
+    **In the middle of a run** the question is what to do with what is left of it. The run's own
+    chain goes on as the run itself would: with its plans as they are by now, every edit included.
+    The schedules of any other chain count the steps of the run, as in `Trainer.set` and `advise`:
+    one that was designed for the whole of it is taken up where the run is, and nothing is
+    compressed. A schedule that shall begin here is ``schedule.shifted(trainer.position)``. The
+    optimizer of a chain that is built like the run's goes on with the run's state, and that of
+    another begins anew, which at first is a handicap of its own.
+
     Runs that diverge are kept as such. Data that comes in an order of its own (an iterable) is
     read further on for the second seed, and so on. No validation loss is taken during a run: links
     that wait for one do nothing.
@@ -97,7 +105,7 @@ def compare(
     Comparison of 2: 300 steps, 3 seeds, 1816 gradient steps
             final training loss  over the seeds    against adam
       adam  0.0412               0.0396 to 0.0431  best
-      sgd   0.1733               0.1699 to 0.1759  worse by +0.13 (+0.13 to +0.14)
+      sgd   0.1733               0.1699 to 0.1759  worse: 4.2 times (4 to 4.4)
     """
     from lrwidget.finding._probe import checked  # JAX, which a finished comparison does without
     from lrwidget.finding._replicas import CancelledError
@@ -107,13 +115,14 @@ def compare(
     checked(task, next(iter(named.values())), loss, on_progress, cancel)
     seeds = _checks.integer("seeds", seeds, low=1)
     if steps is not None:
-        steps = _checks.integer("steps", steps, low=1)
+        steps = _checks.integer("steps", steps, low=1, high=MOST_STEPS)
     with contextlib.ExitStack() as stack:
         # A Trainer is paused by the first of these and goes on after the last.
         starts = {
             name: stack.enter_context(started(task, chain, start)) for name, chain in named.items()
         }
-        length = _length(steps, named, next(iter(starts.values())).step)
+        length = _length(steps, named, next(iter(starts.values())))
+        _check_rates(starts, length)
         runs = {name: _Runs(begin, seeds, length, loss, cancel) for name, begin in starts.items()}
         cancelled, done = False, 0
         try:
@@ -124,19 +133,23 @@ def compare(
                     done += 1
         except CancelledError:
             cancelled = True
-    diverged = {name: those.diverged() for name, those in runs.items()}
+    final = {name: those.final for name, those in runs.items()}
+    diverged = lost_runs({name: those.losses for name, those in runs.items()}, final)
+    ratio = in_ratios(final, diverged)
+    begin = next(iter(starts.values()))
     return Comparison(
         names=tuple(named),
         steps=length,
         seeds=seeds,
         loss=loss,
         losses=_frozen({name: those.losses for name, those in runs.items()}),
-        final=_frozen({name: those.final for name, those in runs.items()}),
+        final=_frozen(final),
         valid=_frozen({name: those.valid for name, those in runs.items()}),
         diverged=_frozen(diverged),
-        best=min(named, key=lambda name: rank(runs[name].final, diverged[name])),
+        best=min(named, key=lambda name: rank(final[name], diverged[name], in_ratio=ratio)),
         gradient_steps=sum(those.spent for those in runs.values()),
         cancelled=cancelled,
+        start_step=None if begin.left is None else begin.step,
     )
 
 
@@ -162,8 +175,8 @@ class _Runs:
             self.valid = self.final if loss == "valid" else self.final.copy()
             if loss != "valid":
                 self._validation = Replicas(start, objective="valid", cancel=cancel)
-        columns = [start.chain.addresses().index(address) for address in start.addresses]
-        self._rows = start.chain.rows(start.step, steps)[:, columns]
+        # What is left of the run's plans where the chain is the run's, and else the chain's own.
+        self._rows = functools.partial(start.rows, 0, steps)
 
     @property
     def spent(self) -> float:
@@ -173,7 +186,7 @@ class _Runs:
     def run(self, seed: int, tell: Callable[[FloatArray], object]) -> None:
         """Make the run of a seed; what it gives is only kept when it is complete."""
         apart = self._validation is not None
-        made = self._replicas.run(self._rows, replica=seed, keep=apart, on_chunk=tell)
+        made = self._replicas.run(self._rows(), replica=seed, keep=apart, on_chunk=tell)
         valid = math.inf
         if self._validation is not None and made.carry is not None:
             valid = float(self._validation.judged(made.carry, 1)[0])
@@ -183,18 +196,6 @@ class _Runs:
         self.final[seed] = made.end
         if self.valid is not None and self._validation is not None:
             self.valid[seed] = valid if math.isfinite(valid) else math.inf
-
-    def diverged(self) -> BoolArray:
-        """Return which runs were lost, shape (seeds,)."""
-        # Before the first update all runs are alike but for their batches.
-        first = self.losses[:, 0]
-        if not np.isfinite(first).any():
-            return np.isinf(self.final)
-        began = float(np.nanmean(first))
-        with np.errstate(invalid="ignore"):  # NaN where a run was not made
-            above = self.final - began > _LOST * abs(began)
-        lost: BoolArray = np.isinf(self.final) | above
-        return lost
 
 
 def _named(chains: Any) -> dict[str, Chain]:
@@ -211,18 +212,37 @@ def _named(chains: Any) -> dict[str, Chain]:
     return {name: chain_of(chain, f"chains[{name!r}]") for name, chain in chains.items()}
 
 
-def _length(steps: int | None, chains: Mapping[str, Chain], begin: int) -> int:
+def _length(steps: int | None, chains: Mapping[str, Chain], begin: Start) -> int:
     if steps is not None:
         return steps
-    longest = max((chain.steps or 0 for chain in chains.values()), default=0)
-    if longest == 0:
-        raise ValueError("steps must be given where no chain has a schedule that ends, got None")
-    if longest <= begin:
+    if begin.left == 0:
         raise ValueError(
-            f"steps must be given where every schedule is over, got None: the longest ends at "
-            f"step {longest}, and the run is at step {begin}"
+            "steps must be given where nothing is left of the run, got None: it is at its end, "
+            f"step {begin.step}"
         )
-    return longest - begin
+    length = begin.left or max((chain.steps or 0 for chain in chains.values()), default=0)
+    if length == 0:
+        raise ValueError("steps must be given where no chain has a schedule that ends, got None")
+    if length > MOST_STEPS:
+        raise ValueError(
+            f"steps must be given, at most {MOST_STEPS}, where more are left, got None: {length} "
+            "are left"
+        )
+    return length
+
+
+def _check_rates(starts: Mapping[str, Start], steps: int) -> None:
+    """Refuse a chain whose schedule is over where it would begin: it would train nothing."""
+    for name, start in starts.items():
+        rate = start.chain.rate
+        if not start.step or rate is None or rate not in start.addresses:
+            continue
+        if not start.rows(0, steps)[:, start.addresses.index(rate)].any():
+            raise ValueError(
+                f"chains[{name!r}] must have a rate above 0 at some step from here, got 0 at all "
+                f"of them: its schedule counts the steps of the run, which is at {start.step}; "
+                f"schedule.shifted({start.step}) begins it here"
+            )
 
 
 def _tell(

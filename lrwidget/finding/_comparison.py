@@ -22,17 +22,37 @@ BoolArray = npt.NDArray[np.bool_]
 _CONFIDENCE = 0.95
 
 
+# A run that ends as far above the first losses as this many times their size has not come back.
+_LOST = 10.0
+
+# From this factor on a ratio is told in times, below in percent.
+_TIMES = 2.0
+
+
 class Difference(NamedTuple):
     """How much higher one chain's final loss is than another's, over the seeds."""
 
-    mean: float  # inf where one diverged at every seed and the other at none, NaN for no telling
+    mean: float  # NaN where there is no telling
     low: float  # 95 % interval; NaN with fewer than two seeds
     high: float
+    is_ratio: bool  # whether it is how many times as high, and not by how much higher
 
     @property
     def clear(self) -> bool:
         """Whether it is larger than what the seeds alone would make of it."""
-        return self.low > 0.0 or self.high < 0.0
+        none = 1.0 if self.is_ratio else 0.0
+        return self.low > none or self.high < none
+
+    def __str__(self) -> str:
+        """Return it in words, such as ``+12 % (+8 % to +16 %)``."""
+        if self.is_ratio and 1.0 / _TIMES < self.mean < _TIMES:
+            mean, low, high = (f"{_two_digits(100.0 * (x - 1.0), '+')} %" for x in self[:3])
+        elif self.is_ratio:
+            mean, low, high = map(_two_digits, self[:3])
+            mean += " times"
+        else:
+            mean, low, high = (_two_digits(each, "+") for each in self[:3])
+        return mean if math.isnan(self.low) else f"{mean} ({low} to {high})"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -60,14 +80,18 @@ class Comparison:
         Name to the validation loss after the last step, shape (seeds,); None for a task without.
     diverged
         Name to which runs were lost, shape (seeds,): those that became infinite or NaN, and those
-        that ended above the first loss by more than ten times its size.
+        that ended above the first losses by more than ten times their size: their level, what
+        they differ by or what the best run gained, whatever is largest.
     best
-        The chain with the lowest mean final loss among those that diverged least often. Whether it
-        is better beyond the spread of the seeds, `difference` tells.
+        The chain with the lowest mean final loss among those that diverged least often, by the
+        geometric mean where all are positive. Whether it is better beyond the spread of the seeds,
+        `difference` tells.
     gradient_steps
         What it cost, passes for the final losses included.
     cancelled
         Whether it was cancelled before the end.
+    start_step
+        The step of the run in the middle of which it began; None where it began anew.
     """
 
     names: tuple[str, ...]
@@ -81,37 +105,59 @@ class Comparison:
     best: str
     gradient_steps: float
     cancelled: bool = False
+    start_step: int | None = None
 
     def difference(self, name: str, other: str) -> Difference:
-        """Return how much higher the final loss of `name` is than that of `other`.
+        """Return how many times as high the final loss of `name` is as that of `other`.
 
-        Seed by seed, since both had the same batches; with the 95 % interval of Student's t for
-        the mean of these differences. With two seeds it is wide, with one it is unknown. Where
-        one chain diverged at every seed and the other at none, that is clear without any interval;
-        where one diverged now and then, no number says how much worse that is.
+        Where some final loss is zero or negative, by how much it is higher instead.
 
         Raises
         ------
         ValueError
             If there is no chain of that name.
+
+        Notes
+        -----
+        Both chains had the same batches at each seed, so that they are compared seed by seed
+        (common random numbers; Law, "Simulation Modeling and Analysis", section 10.2): a seed that
+        is harder for both does not count. The interval is that of Student's t for the mean of the
+        differences, at 95 %. Where all losses of the comparison are positive, they are differences
+        of logarithms, and the mean and the interval are taken back to ratios (Bland and Altman
+        1996, BMJ 312:1153): the seeds of losses that fall by orders of magnitude differ by
+        factors, and on the plain scale the one that ended highest would drown all others. Losses
+        that may be negative, such as that of a density, have no such scale and are subtracted as
+        they are.
+
+        With two seeds the interval is wide, with one it is unknown. Where one chain diverged at
+        every seed and the other at none, that is clear without any interval; where one diverged
+        now and then, no number says how much worse that is. Of twenty pairs of chains that are
+        alike one seems to differ clearly, so that many chains need more seeds.
         """
         name, other = (_checks.choice("name", each, self.names) for each in (name, other))
         lost, other_lost = self.diverged[name], self.diverged[other]
+        ratio = in_ratios(self.final, self.diverged)
         if lost.all() and not other_lost.any():
-            return Difference(math.inf, math.inf, math.inf)
+            return Difference(math.inf, math.inf, math.inf, ratio)
         if other_lost.all() and not lost.any():
-            return Difference(-math.inf, -math.inf, -math.inf)
+            none = 0.0 if ratio else -math.inf
+            return Difference(none, none, none, ratio)
         if lost.any() or other_lost.any():
-            return Difference(math.nan, math.nan, math.nan)
-        differences = self.final[name] - self.final[other]
-        differences = differences[~np.isnan(differences)]
+            return Difference(math.nan, math.nan, math.nan, ratio)
+        made = np.isfinite(self.final[name]) & np.isfinite(self.final[other])
+        ends = np.stack([self.final[name][made], self.final[other][made]])
+        differences = np.subtract(*np.log(ends)) if ratio else np.subtract(*ends)
         count = len(differences)
-        mean = float(differences.mean()) if count else math.nan
-        if count < 2:
-            return Difference(mean, math.nan, math.nan)
-        t = t_quantile(0.5 + 0.5 * _CONFIDENCE, count - 1)
-        half = t * float(differences.std(ddof=1)) / math.sqrt(count)
-        return Difference(mean, mean - half, mean + half)
+        mean, half = float(differences.mean()) if count else math.nan, math.nan
+        if count > 1:
+            t = t_quantile(0.5 + 0.5 * _CONFIDENCE, count - 1)
+            half = t * float(differences.std(ddof=1)) / math.sqrt(count)
+        told = np.array([mean, mean - half, mean + half])
+        if ratio:
+            with np.errstate(over="ignore"):
+                told = np.exp(told)
+        mean, low, high = told.tolist()
+        return Difference(mean, low, high, ratio)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the median loss of each chain over the steps, with the band of its seeds.
@@ -134,6 +180,7 @@ class Comparison:
         what = {"train": "training", "valid": "validation"}[self.loss]
         seeds = f"{self.seeds} seed{'s' * (self.seeds > 1)}"
         head = f"Comparison of {len(self.names)}: {self.steps} steps, {seeds}"
+        head += "" if self.start_step is None else f", from step {self.start_step} of a run"
         head += f", {self.gradient_steps:.6g} gradient steps{', cancelled' * self.cancelled}"
         table = [("", f"final {what} loss", "over the seeds", f"against {self.best}")]
         table += [self._row(name) for name in sorted(self.names, key=self._rank)]
@@ -146,10 +193,10 @@ class Comparison:
 
     def _row(self, name: str) -> tuple[str, str, str, str]:
         final, lost = self.final[name], self.diverged[name]
-        kept = final[~lost & np.isfinite(final)]
+        kept = _kept(final, lost)
         mean, spread = "", ""
         if kept.size:
-            mean = f"{kept.mean():.4g}"
+            mean = f"{mean_of(kept, in_ratio=in_ratios(self.final, self.diverged)):.4g}"
             spread = f"{kept.min():.4g} to {kept.max():.4g}" if kept.size > 1 else ""
         against = "best" if name == self.best else self._against(name)
         if lost.any():
@@ -162,17 +209,55 @@ class Comparison:
         if math.isnan(difference.mean):
             return "unknown"
         if math.isnan(difference.low):
-            return f"{difference.mean:+.2g}, one seed"
-        interval = f"{difference.mean:+.2g} ({difference.low:+.2g} to {difference.high:+.2g})"
-        return f"worse by {interval}" if difference.clear else f"no clear difference, {interval}"
+            return f"{difference}, one seed"
+        return f"worse: {difference}" if difference.clear else f"no clear difference: {difference}"
 
     def _rank(self, name: str) -> tuple[float, float]:
-        return rank(self.final[name], self.diverged[name])
+        ratio = in_ratios(self.final, self.diverged)
+        return rank(self.final[name], self.diverged[name], in_ratio=ratio)
 
 
-def rank(final: FloatArray, diverged: BoolArray) -> tuple[float, float]:
+def _two_digits(value: float, sign: str = "") -> str:
+    return f"{float(f'{value:.2g}'):{sign}g}"  # 290 rather than 2.9e+02
+
+
+def lost_runs(
+    losses: Mapping[str, FloatArray], final: Mapping[str, FloatArray]
+) -> dict[str, BoolArray]:
+    """Return which runs were lost, by name; see `Comparison`, also for the arguments."""
+    # Before the first update all runs are alike but for their batches.
+    first = np.concatenate([each[:, 0] for each in losses.values()])
+    first = first[np.isfinite(first)]
+    if not first.size:
+        return {name: np.isinf(ends) for name, ends in final.items()}
+    began, ends = float(first.mean()), np.concatenate([*final.values()])
+    # A level near zero, that of a density, say, is no size of its own.
+    gained = began - float(np.min(ends[np.isfinite(ends)], initial=began))
+    size = max(abs(began), float(np.ptp(first)), gained)
+    with np.errstate(invalid="ignore"):  # NaN where a run was not made
+        return {
+            name: np.isinf(each) | (each - began > _LOST * size) for name, each in final.items()
+        }
+
+
+def in_ratios(final: Mapping[str, FloatArray], diverged: Mapping[str, BoolArray]) -> bool:
+    """Return whether the final losses are compared by their ratios: where all are positive."""
+    kept = [_kept(final[name], diverged[name]) for name in final]
+    return all((each > 0.0).all() for each in kept)
+
+
+def mean_of(losses: FloatArray, *, in_ratio: bool) -> float:
+    """Return the mean of some losses, the geometric one where they are compared by ratios."""
+    return float(np.exp(np.log(losses).mean()) if in_ratio else losses.mean())
+
+
+def rank(final: FloatArray, diverged: BoolArray, *, in_ratio: bool) -> tuple[float, float]:
     """Return what a chain is sorted by: how often it diverged, then its mean final loss."""
-    kept = final[~diverged & np.isfinite(final)]
+    kept = _kept(final, diverged)
     # One whose runs were not made comes last.
     often = float(diverged.mean()) if np.isfinite(final).any() or diverged.any() else math.inf
-    return often, float(kept.mean()) if kept.size else math.inf
+    return often, mean_of(kept, in_ratio=in_ratio) if kept.size else math.inf
+
+
+def _kept(final: FloatArray, diverged: BoolArray) -> FloatArray:
+    return final[~diverged & np.isfinite(final)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lrwidget.training import Task, Trainer
+    from lrwidget.training._pass_source import PassSource
 
-_FEWEST = 3
+_FEWEST, _MOST = 3, 1000
 _CONFIDENCE = 0.95
 
 
@@ -104,7 +105,7 @@ def noise_scale(
         lot, since the gradient gets smaller and its noise does not: one at the start is a lower
         bound of what comes.
     batches
-        Batches to look at, at least 3. At most one pass over the data is used: batches that share
+        Batches to look at, 3 to 1000. At most one pass over the data is used: batches that share
         examples would tell of less noise than there is.
     seed
         Which order of the data; 0 for that of a run. Integer >= 0.
@@ -148,12 +149,14 @@ def noise_scale(
 
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
-    batches = _checks.integer("batches", batches, low=_FEWEST)
+    batches = _checks.integer("batches", batches, low=_FEWEST, high=_MOST)
     seed = _checks.integer("seed", seed, low=0)
     # Nothing is trained; a chain is only how a state is asked for.
     with started(task, Chain(make("sgd", learning_rate=1.0)), start) as begin:
         source = begin.runner.source
         there = source.steps_per_epoch
+        if there is None:  # of an iterable only a pass tells, which need not be read any farther
+            there = cast("PassSource", source).first_length(batches)
         if there is not None and there < _FEWEST:
             raise ValueError(
                 f"train must give at least {_FEWEST} batches in a pass for the noise between them "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
 from lrwidget.finding._fit import QUANTILE, Fit, Vertex
+from lrwidget.finding._price import MOST_STEPS
 from lrwidget.finding._prober import Prober, ProbeRun
 from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
 from lrwidget.finding._start import REPLICAS
@@ -28,7 +29,6 @@ USUAL_STEPS = 1000
 """The horizon of a chain that has no length."""
 
 FEWEST_STEPS = 10
-MOST_STEPS = 10_000_000  # of a run that is really made: each has a row in memory
 FEWEST_RATES = 3  # a parabola has three points
 
 # How far from where it begins a survey may go, in decades.

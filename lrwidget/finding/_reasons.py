@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from lrwidget.finding._fit import Fit
     from lrwidget.finding._probe import Probe
 
-# Runs at rates within this distance of the fit are "near it", in decades.
-_NEAR = 0.35
+# Runs at rates this far above the advised one, in decades, tell how safe it is; what other batches
+# do to one of them is worth a sentence where it costs this share of what training gains.
+_ABOVE = 0.3
+_COSTLY = 0.3
 
 # A correction by less is not worth a sentence.
 _SMALL = 1.1
@@ -22,16 +24,23 @@ _FEWEST, _MOST = 2, 4
 
 
 def reasons_for(
-    probe: Probe, fit: Fit, curvature: Curvature | None, designed: int | None = None
+    probe: Probe,
+    fit: Fit,
+    curvature: Curvature | None,
+    designed: int | None = None,
+    *,
+    what: str = "rate",
 ) -> tuple[str, ...]:
     """Return two to four sentences, the weightiest first.
 
-    `designed` is how long the schedule is; None where it has no length.
+    `designed` is how long the schedule is; None where it has no length. `what` is what a value of
+    the hyperparameter is called.
     """
     reasons = [
         _runs(probe),
+        _unlucky(probe, fit),
         _length(probe, designed),
-        _trend(probe, fit),
+        _trend(probe, fit, what),
         _edge(probe),
         _curvature(probe, curvature, fit),
     ]
@@ -54,6 +63,33 @@ def _runs(probe: Probe) -> str:
     )
 
 
+def _unlucky(probe: Probe, fit: Fit) -> str:
+    """Say where other batches ruined a run at the advised rate or not far above it."""
+    horizon, usual = max(probe.fits), min(run.seed for run in probe.runs)
+    runs = [run for run in probe.runs if run.horizon == horizon]
+    own = {run.learning_rate: run for run in runs if run.seed == usual and not run.diverged}
+    if not own:
+        return ""
+    best = min(own.values(), key=lambda run: run.final)
+    initial = best.initial if math.isfinite(best.initial) else probe.initial
+    bearable = _COSTLY * (initial - best.final)
+    again = [run for run in runs if run.seed != usual and run.learning_rate in own]
+    well = ""
+    for run in sorted(again, key=lambda run: run.learning_rate):
+        rate, with_these = run.learning_rate, own[run.learning_rate].final
+        if rate > fit.best * 10.0**_ABOVE:
+            break
+        if run.final - with_these <= bearable:
+            well = f"; at {short_rate(rate)} it went well with both"
+            continue
+        end = "was lost" if run.diverged else f"ended at {run.final:.3g}"
+        return (
+            f"An unlucky order of the data can ruin training here: at {short_rate(rate)} a run "
+            f"ended at {with_these:.3g} with the first batches and {end} with others{well}."
+        )
+    return ""
+
+
 def _length(probe: Probe, designed: int | None) -> str:
     if designed is None or designed == probe.steps:
         return ""
@@ -64,14 +100,14 @@ def _length(probe: Probe, designed: int | None) -> str:
     )
 
 
-def _trend(probe: Probe, fit: Fit) -> str:
+def _trend(probe: Probe, fit: Fit, what: str) -> str:
     horizons = sorted(probe.fits)
     longest = horizons[-1]
     if len(horizons) == 1:
         return ""
     first, last = probe.fits[horizons[0]].best, probe.fits[longest].best
     moved = (
-        f"From {_steps(horizons[0])} to {_steps(longest)} the best rate went "
+        f"From {_steps(horizons[0])} to {_steps(longest)} the best {what} went "
         f"from {short_rate(first)} to {short_rate(last)}"
     )
     factor = fit.best / last

@@ -337,7 +337,8 @@ def _check_seeds(survey: Survey) -> None:
     What they differ by is measured by the largest gain at any horizon: after a few steps of a
     run that has hardly begun, batches differ more than what was gained by then. The best rate of
     a few steps may lie at the very edge, where other batches lose the run: the rate below it may
-    answer for it.
+    answer for it. What a rate reaches that was tried with its own batches alone, later on, is no
+    disagreement.
     """
     shared = [h for h, others in survey.others.items() if others]
     if not shared:
@@ -351,7 +352,7 @@ def _check_seeds(survey: Survey) -> None:
     level = survey.initial(horizon)
     gains = [survey.initial(h) - min(each.values()) for h, each in survey.ends.items() if each]
     gain = max(level - lowest, *gains, 1e-30)
-    if (others[place] - lowest) / gain <= _LACKING:
+    if math.isinf(ends[best]) or (others[place] - ends[best]) / gain <= _LACKING:
         return
     told = f"{others[place]:.3g}" if math.isfinite(others[place]) else "was lost"
     raise RefusedError(

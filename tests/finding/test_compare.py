@@ -12,6 +12,7 @@ import pytest
 
 import lrwidget as lrw
 from lrwidget.finding import Comparison, ComparisonProgress
+from lrwidget.finding._comparison import lost_runs
 from tests.finding.tasks import TASKS, X, Y, cross_entropy, pytree_loss, pytree_task, weights
 
 STEPS = 24
@@ -126,6 +127,14 @@ class TestRuns:
         assert found.diverged["wild"].all()
         assert found.best == "tame"
 
+    @pytest.mark.parametrize("offset", [0.0, -2.0, -3.0, 50.0])
+    def test_where_the_loss_begins_near_zero_a_little_above_it_is_not_lost(self, offset):
+        losses = {name: np.full((2, 5), 2.01 + offset) for name in ("good", "high", "wild")}
+        ends = {"good": [0.5, 0.6], "high": [8.0, np.nan], "wild": [900.0, np.inf]}
+        final = {name: np.array(each) + offset for name, each in ends.items()}
+        lost = {name: each.tolist() for name, each in lost_runs(losses, final).items()}
+        assert lost == {"good": [False] * 2, "high": [False] * 2, "wild": [True] * 2}
+
     def test_by_validation_loss(self, validated):
         found = lrw.compare(validated, {"adam": ADAM}, steps=STEPS, seeds=2, loss="valid")
         assert found.loss == "valid"
@@ -159,6 +168,30 @@ class TestAround:
         np.testing.assert_array_equal(after, alone)
         # The first seed is what the run itself does next.
         np.testing.assert_array_equal(np.float32(found.losses["on"][0]), np.float32(alone[10:15]))
+
+    def test_in_a_run_its_own_chain_has_its_edits_and_others_count_its_steps(self, validated):
+        def adam(peak, steps=30):
+            return lrw.optimizers.adam(
+                lrw.schedules.preset("cosine", peak_value=peak, steps=steps, end_value=0.0)
+            )
+
+        own = lrw.Chain.of(adam(0.02))
+        trainer = lrw.Trainer(validated, own, steps=30)
+        trainer.step(10)
+        trainer.scale(learning_rate=4.0)
+        chains = {"own": own, "other": adam(0.08), "as it was": adam(0.02).replace(b1=0.89)}
+        found = lrw.compare(validated, chains, seeds=1, start=trainer)
+        assert (found.steps, found.start_step) == (20, 10)
+        with pytest.raises(
+            ValueError, match=r"chains\['short'\] must have a rate above 0 .* at 10;"
+        ):
+            lrw.compare(validated, {"own": own, "short": adam(0.02, 10)}, start=trainer)
+        trainer.step(20)
+        trainer.stop()
+        np.testing.assert_array_equal(np.float32(found.losses["own"][0]), trainer.history.loss[10:])
+        # A fourfold peak from the beginning has the same rates from here.
+        np.testing.assert_allclose(found.losses["other"], found.losses["own"], rtol=1e-4)
+        assert found.final["as it was"][0] > 1.01 * found.final["own"][0]
 
     def test_progress(self, validated):
         told: list[ComparisonProgress] = []
@@ -202,32 +235,59 @@ class TestAround:
 
 class TestClear:
     def test_a_difference_larger_than_the_spread(self):
-        found = made({"a": [1.0, 2.0, 3.0], "b": [1.5, 2.51, 3.49], "c": [1.1, 1.5, 3.9]})
-        # Seed by seed it is half, although the seeds themselves lie far apart.
+        found = made({"a": [1.0, 2.0, 3.0], "b": [1.5, 3.01, 4.49], "c": [1.1, 1.5, 3.9]})
+        # Seed by seed it is half more, although the seeds themselves lie far apart.
         difference = found.difference("b", "a")
-        assert difference.mean == pytest.approx(0.5)
+        assert difference.is_ratio
+        assert difference.mean == pytest.approx(1.5, rel=1e-3)
         assert difference.clear
-        assert found.difference("a", "b").mean == pytest.approx(-0.5)
+        assert found.difference("a", "b").mean == pytest.approx(1 / 1.5, rel=1e-3)
         assert not found.difference("c", "a").clear
 
-    def test_the_interval_is_student_s(self):
-        found = made({"a": [0.0, 0.0, 0.0], "b": [1.0, 2.0, 3.0]})
-        half = 4.3027 / math.sqrt(3)
-        assert found.difference("b", "a") == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-4)
+    def test_where_one_seed_stands_out_what_is_worse_at_all_is_clearly_worse(self):
+        found = made({"a": [0.010, 0.012, 0.011], "b": [0.27, 0.33, 4.0]})
+        plain = found.final["b"] - found.final["a"]
+        assert plain.mean() < 4.3 * plain.std(ddof=1) / math.sqrt(3)  # not clear by differences
+        difference = found.difference("b", "a")
+        assert difference.clear
+        assert difference.mean == pytest.approx(np.prod([27.0, 27.5, 4 / 0.011]) ** (1 / 3))
+        assert found.best == "a"
 
-    def test_chains_that_are_alike_seldom_seem_to_differ(self):
+    def test_the_interval_is_student_s(self):
+        half = 4.3027 / math.sqrt(3)
+        found = made({"a": [1.0, 1.0, 1.0], "b": np.exp([1.0, 2.0, 3.0])})
+        wanted = (*np.exp([2.0, 2.0 - half, 2.0 + half]), True)
+        assert found.difference("b", "a") == pytest.approx(wanted, rel=1e-4)
+
+    @pytest.mark.parametrize("lowest", [0.0, -3.0])
+    def test_losses_that_are_not_all_positive_are_subtracted(self, lowest):
+        half = 4.3027 / math.sqrt(3)
+        found = made({"a": [lowest] * 3, "b": lowest + np.array([1.0, 2.0, 3.0]), "c": [5.0] * 3})
+        wanted = (2.0, 2.0 - half, 2.0 + half, False)
+        assert found.difference("b", "a") == pytest.approx(wanted, rel=1e-4)
+        # One comparison has one scale.
+        assert found.difference("c", "b").mean == pytest.approx(3.0 - lowest)
+
+    @pytest.mark.parametrize("scale", [np.asarray, np.exp], ids=["differences", "ratios"])
+    def test_chains_that_are_alike_seldom_seem_to_differ(self, scale):
         rng = np.random.default_rng(0)
         claims = [
-            made({"a": rng.normal(size=3), "b": rng.normal(size=3)}).difference("a", "b").clear
+            made({name: scale(rng.normal(size=3)) for name in "ab"}).difference("a", "b").clear
             for _ in range(500)
         ]
         assert 0.02 < np.mean(claims) < 0.09
 
     def test_one_seed_tells_nothing(self):
         difference = made({"a": [1.0], "b": [9.0]}).difference("b", "a")
-        assert difference.mean == 8.0
+        assert difference.mean == pytest.approx(9.0)
         assert math.isnan(difference.low)
         assert not difference.clear
+
+    def test_no_float_is_too_small_for_a_ratio(self):
+        found = made({"a": [1.0, 1e-300], "b": [1e200, 1.0]})
+        assert found.difference("b", "a").high == math.inf
+        assert found.difference("a", "b").low == 0.0
+        assert "times" in repr(found)
 
     def test_now_and_then_diverging_has_no_number(self):
         found = made({"a": [1.0, 1.0], "b": [0.5, math.inf]}, diverged={"b": [False, True]})
@@ -251,21 +311,35 @@ class TestTable:
             },
             diverged={"lost": [True] * 3, "mixed": [False, True, False]},
         )
-        unclear = "no clear difference, +0.017 (-0.17 to +0.21)"
+        unclear = "no clear difference: +1.5 % (-14 % to +20 %)"
         assert repr(found).splitlines() == [
             "Comparison of 5: 10 steps, 3 seeds, 60 gradient steps",
             "         final training loss  over the seeds  against good",
-            "  good   1.1                  1 to 1.2        best",
-            "  near   1.117                1 to 1.2        " + unclear,
-            "  worse  1.603                1.5 to 1.7      worse by +0.5 (+0.49 to +0.52)",
-            "  mixed  0.55                 0.5 to 0.6      diverged at 1 of 3",
+            # The geometric means.
+            "  good   1.097                1 to 1.2        best",
+            "  near   1.113                1 to 1.2        " + unclear,
+            "  worse  1.601                1.5 to 1.7      worse: +46 % (+36 % to +57 %)",
+            "  mixed  0.5477               0.5 to 0.6      diverged at 1 of 3",
             "  lost   diverged                             diverged at 3 of 3",
         ]
 
     def test_one_seed(self):
         rows = repr(made({"a": [1.0], "b": [9.0]})).splitlines()
         assert rows[0].startswith("Comparison of 2: 10 steps, 1 seed,")
-        assert rows[-1].split() == ["b", "9", "+8,", "one", "seed"]
+        assert rows[-1].split() == ["b", "9", "9", "times,", "one", "seed"]
+
+    def test_large_ratios_are_written_out(self):
+        rows = repr(made({"a": [0.001, 0.002], "b": [0.29, 0.578]})).splitlines()
+        assert rows[-1].endswith("worse: 290 times (280 to 300)")
+        rows = repr(made({"a": [1.0, 1.0], "b": [1.0, 2.4]})).splitlines()
+        assert rows[-1].endswith("no clear difference: +55 % (-99 % to +40000 %)")
+
+    def test_losses_below_zero(self):
+        rows = repr(made({"a": [-3.0, -2.9], "b": [-1.0, -0.9]})).splitlines()
+        assert rows[-1].split(maxsplit=2)[2] == "-1 to -0.9      worse: +2 (+2 to +2)"
+
+    def test_from_where_in_a_run(self):
+        assert ", from step 40 of a run, " in repr(made({"a": [1.0]}, start_step=40))
 
 
 class TestBadInput:
@@ -278,7 +352,8 @@ class TestBadInput:
             ({"chains": {"a": 0.1}}, TypeError, r"chains\['a'\] must be a Chain or a Link"),
             ({"task": 1}, TypeError, "task must be a Task, got int"),
             ({"steps": None}, ValueError, "steps must be given where no chain has a schedule"),
-            ({"steps": 0}, ValueError, "steps must be a whole number >= 1, got 0"),
+            ({"steps": 0}, ValueError, "steps must be a whole number >= 1 .*, got 0"),
+            ({"steps": 10**9}, ValueError, "steps must be .* <= 10000000, got 1000000000"),
             ({"seeds": 0}, ValueError, "seeds must be a whole number >= 1, got 0"),
             ({"loss": "best"}, ValueError, "loss must be one of train, valid; got 'best'"),
             ({"loss": "valid"}, ValueError, 'loss must be "train" for a Task without'),

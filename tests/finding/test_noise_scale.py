@@ -12,6 +12,7 @@ import lrwidget as lrw
 from lrwidget.finding import noise_scale
 from lrwidget.finding._noise_scale import _fieller, estimated
 from lrwidget.finding._student import t_quantile
+from tests.finding.tasks import callable_task
 
 EXAMPLES, WIDTH, BATCH = 4096, 8, 32
 
@@ -104,6 +105,9 @@ class TestUse:
         task, *_ = linear_task(0.5, batch_size=16, examples=80)
         assert noise_scale(task, batches=50).batches == 5
 
+    def test_nor_is_more_of_an_iterable_whose_length_nobody_knows(self):
+        assert noise_scale(callable_task(), batches=50).batches == 6
+
     def test_one_batch_of_data_has_no_noise_to_see(self):
         task, *_ = linear_task(0.5, batch_size=64, examples=64)
         with pytest.raises(ValueError, match=r"at least 3 batches in a pass .* got 1 of 64"):
@@ -116,7 +120,7 @@ class TestUse:
     def test_bad_input(self, task):
         with pytest.raises(TypeError, match="task must be a Task, got str"):
             noise_scale("task")
-        with pytest.raises(ValueError, match="batches must be a whole number >= 3, got 2"):
+        with pytest.raises(ValueError, match=r"batches must be a whole number >= 3 .*, got 2"):
             noise_scale(task, batches=2)
         with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
             noise_scale(task, seed=-1)

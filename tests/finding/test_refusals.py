@@ -382,6 +382,8 @@ class TestJudging:
             {"ends": (-102.1, -103.0, -102.2), "initial": -102.0},
             {"ends": (0.01, -0.3, 0.02), "initial": 0.0, "noise": 0.02},
             {"ends": (1.8, 1.0, 1.9), "others": (None, 1.3, None)},
+            # The batches agree at the rates that were tried with both, and another was better.
+            {"ends": (1.9, 1.75, 0.9, 1.5), "others": (1.92, 1.8)},
             # Above a certain rate it has no effect any more; below it has.
             {"ends": (1.9, 1.0, 1.0, 1.3)},
             # A short run was lost above what was the best of longer ones.

@@ -1,0 +1,55 @@
+"""What an advice says of orders of the data that ruin training, and of what is no rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lrwidget.finding import ProbeRun
+from lrwidget.finding._fit import Fit
+from lrwidget.finding._reasons import reasons_for
+from tests.plotting.test_probe import made_probe
+
+
+def made_twice(own, again):
+    """A probe over all of its steps, with rates to ends of the first batches and of others."""
+    runs = tuple(
+        ProbeRun(
+            learning_rate=rate, horizon=80, seed=seed, losses=np.ones(80), final=end,
+            gradient_steps=83.0, initial=1.3,
+        )
+        for seed, ends in enumerate((own, again))
+        for rate, end in ends.items()
+    )  # fmt: skip
+    fits = {80: Fit(best=0.1, low=0.05, high=0.2)}
+    return made_probe(runs=runs, fits=fits, steps=80, edge=None)
+
+
+class TestAnUnluckyOrder:
+    @pytest.mark.parametrize(
+        ("rate", "end", "words"),
+        [
+            (0.1, math.inf, "at 0.1 a run ended at 0.3 with the first batches and was lost with"),
+            (0.15, 0.9, "at 0.15 a run ended at 0.4 with the first batches and ended at 0.9 with"),
+        ],
+    )
+    def test_where_other_batches_ruin_a_run_at_the_advised_rate_or_near_it(self, rate, end, words):
+        fit = Fit(best=0.1, low=0.05, high=0.2)
+        own = {0.05: 0.5, 0.1: 0.3, 0.15: 0.4, 0.4: 0.9}
+        again = {0.05: 0.52, 0.1: 0.31, 0.15: 0.5, rate: end, 0.4: math.inf}
+        said = " ".join(reasons_for(made_twice(own, again), fit, None))
+        assert f"An unlucky order of the data can ruin training here: {words} others" in said
+        assert f"; at {0.05 if rate == 0.1 else 0.1} it went well with both." in said
+        # What is bearable, or far above the advice, is not worth a sentence.
+        again[rate] = own[rate] + 0.25
+        assert "unlucky" not in " ".join(reasons_for(made_twice(own, again), fit, None))
+
+
+def test_a_value_that_is_no_rate_is_not_called_one():
+    fit = Fit(best=8e-3, low=3e-3, high=2e-2)
+    assert "the best rate went" in " ".join(reasons_for(made_probe(), fit, None))
+    said = " ".join(reasons_for(made_probe(), fit, None, what="value"))
+    assert "the best value went" in said
+    assert "rate" not in said
