@@ -5,6 +5,7 @@
 
 import { createHub } from "./frame/hub.js";
 import { createView } from "./frame/view.js";
+import { onAbort } from "./shared/listeners.js";
 
 /** @typedef {import("./shared/protocol.js").Model} Model */
 
@@ -18,7 +19,7 @@ export default () => {
     if (signal?.aborted) {
       controller.abort();
     }
-    signal?.addEventListener("abort", () => controller.abort(), { once: true });
+    onAbort(signal, () => controller.abort());
     return controller;
   }
 
@@ -28,7 +29,7 @@ export default () => {
       const own = createHub(model);
       hub = own;
       const controller = until(signal);
-      controller.signal.addEventListener("abort", own.dispose, { once: true });
+      onAbort(controller.signal, own.dispose);
       return () => controller.abort();
     },
     /** @param {{model: Model, el: HTMLElement, signal?: AbortSignal}} props */

@@ -18,6 +18,7 @@ import {
 import { uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText, svg } from "../shared/dom.js";
 import { formatRate, formatSteps } from "../shared/format.js";
+import { onAbort } from "../shared/listeners.js";
 import { drawAxes } from "./axes.js";
 import { createEditing } from "./editing.js";
 import { endOf } from "./extent.js";
@@ -238,7 +239,7 @@ export function createScheduleCanvas(options) {
     }
   });
   observer.observe(element);
-  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  onAbort(signal, () => observer.disconnect());
 
   function stepsPerEpoch() {
     return options.stepsPerEpoch?.() ?? null;

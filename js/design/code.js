@@ -5,6 +5,7 @@
 import { copyText } from "../shared/clipboard.js";
 import { button, disclosure, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
+import { onAbort } from "../shared/listeners.js";
 
 /**
  * `_code`
@@ -108,7 +109,7 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
     return words;
   }
 
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
 
   function showOpen() {
     const open = isOpen();

@@ -4,6 +4,7 @@
  */
 
 import { refused, same } from "../schedule/model.js";
+import { onAbort } from "../shared/listeners.js";
 
 /** @typedef {import("../schedule/model.js").ScheduleNode} ScheduleNode */
 /** @typedef {import("../schedule/model.js").Refusal} Refusal */
@@ -45,7 +46,7 @@ export function createEditing({ getNode, scene, show, commit, onRefused, signal 
   let waiting = null;
   let frame = 0;
 
-  signal.addEventListener("abort", forget, { once: true });
+  onAbort(signal, forget);
 
   function forget() {
     cancelAnimationFrame(frame);

@@ -5,6 +5,7 @@
 import {
   changeShape,
   declarationOf,
+  ENDLESS,
   endValue,
   expand,
   fieldsOf,
@@ -206,7 +207,7 @@ export function createInspector({ catalogue, stepsPerEpoch, edit, signal }) {
       title: help,
       parse(text) {
         const parsed = /^\s*(∞|inf\w*|none)\s*$/i.test(text)
-          ? { value: Number.POSITIVE_INFINITY }
+          ? { value: ENDLESS }
           : parseNumber(text, unitsOf(kind, total));
         if (parsed.value === undefined) {
           return parsed;
@@ -358,7 +359,7 @@ export function createInspector({ catalogue, stepsPerEpoch, edit, signal }) {
       );
       shape.set(shapeChoice());
       for (const { entry, field } of controls) {
-        field.set(entry.read(part) ?? Number.POSITIVE_INFINITY);
+        field.set(entry.read(part) ?? ENDLESS);
       }
       const total = steps(node);
       const share = total && own ? (100 * own) / total : null;

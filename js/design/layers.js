@@ -2,7 +2,7 @@
  * The curve and all that is drawn with it, from back to front.
  */
 
-import { lengthOf, nameOf, partsOf, segmentOf, starts } from "../schedule/model.js";
+import { ENDLESS, lengthOf, nameOf, partsOf, segmentOf, starts } from "../schedule/model.js";
 import { setAttribute, setText, svg } from "../shared/dom.js";
 import { climb, curvePaths, heldPath, pastPath, wholePath } from "./paths.js";
 import { createTrackLines } from "./track_lines.js";
@@ -114,7 +114,7 @@ export function createLayers(plot) {
     const spans = partsOf(node).flatMap((part, i) => {
       const begin = starts(node)[i];
       const left = Math.max(box.left, x.pixel(begin) + 2);
-      const end = begin + (lengthOf(part) ?? Number.POSITIVE_INFINITY);
+      const end = begin + (lengthOf(part) ?? ENDLESS);
       const right = Math.min(box.right, x.pixel(end) - 2);
       return segmentOf(part) || right <= left ? [] : { left, right, name: nameOf(part) };
     });
@@ -171,7 +171,7 @@ export function createLayers(plot) {
       const chosen = selected === null ? undefined : parts[selected];
       const begin = begins[selected ?? 0] ?? 0;
       const left = x.pixel(Math.max(from, x.low, begin));
-      const length = (chosen && lengthOf(chosen)) ?? Number.POSITIVE_INFINITY;
+      const length = (chosen && lengthOf(chosen)) ?? ENDLESS;
       const right = x.pixel(Math.min(x.high, begin + length));
       setAttribute(band, "x", left);
       setAttribute(band, "y", box.top);

@@ -8,6 +8,7 @@
 
 import {
   clampTo,
+  ENDLESS,
   findKnot,
   insertKnot,
   knots,
@@ -75,7 +76,7 @@ export function spanning({ node, locked }) {
   }
   return partsOf(node).findIndex((part, i) => {
     const begin = starts(node)[i];
-    const length = lengthOf(part) ?? Number.POSITIVE_INFINITY;
+    const length = lengthOf(part) ?? ENDLESS;
     return begin <= locked && begin + length > locked + 1;
   });
 }

@@ -5,6 +5,8 @@
 import { appendSegment, partsOf, peak, refused, removeSegment, steps } from "../schedule/model.js";
 import { createNote } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
+import { onAbort } from "../shared/listeners.js";
+import { plotTitle } from "../shared/plot.js";
 import { createScheduleCanvas } from "./canvas.js";
 import { createChain } from "./chain.js";
 import { createCodePane } from "./code.js";
@@ -173,7 +175,7 @@ export function createDesignPanel(context) {
     role: "alert",
     hook: "warning",
   });
-  const yTitle = h("span", { class: "lrw-plot-title" });
+  const yTitle = plotTitle();
   const element = h(
     "div",
     { class: "lrw-design", signal, on: { keydown: onKey } },
@@ -429,7 +431,7 @@ export function createDesignPanel(context) {
   on("_design", () => !signal.aborted && showDesign());
   on("_code", () => !signal.aborted && showCode());
   store.subscribe(showView, signal);
-  signal.addEventListener("abort", () => clearTimeout(ghostTimer), { once: true });
+  onAbort(signal, () => clearTimeout(ghostTimer));
   selected = Math.min(selected, partsOf(drawn.node).length - 1);
   canvas.select(selected);
   fail(null);

@@ -3,6 +3,7 @@
  */
 
 import {
+  ENDLESS,
   endValue,
   evaluateMany,
   lengthOf,
@@ -52,7 +53,7 @@ export function curvePaths(node, x, y, from = 0) {
   const parts = all.map((part, i) => {
     const begin = Math.max(begins[i], from, x.low);
     const steps = lengthOf(part);
-    const length = steps ?? Number.POSITIVE_INFINITY;
+    const length = steps ?? ENDLESS;
     const end = Math.min(begins[i] + length, Math.max(x.high, begin));
     if (i > 0 && begins[i] > from) {
       const before = y.pixel(endValue(all[i - 1]));
@@ -200,8 +201,8 @@ export function heightsOf(node, stretch) {
  * @returns {number[]} the lowest and the highest finite value, if there are any
  */
 export function extremes(values) {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
+  let low = ENDLESS;
+  let high = -ENDLESS;
   for (let i = 0; i < values.length; i += 1) {
     if (Number.isFinite(values[i])) {
       low = Math.min(low, values[i]);

@@ -3,6 +3,7 @@
  */
 
 import { evaluate, partAt } from "../schedule/model.js";
+import { onAbort } from "../shared/listeners.js";
 import { bendDrag, bodyDrag, knotDrag, STILL } from "./drags.js";
 import { stepAtPixel } from "./scales.js";
 import { panned, pinch } from "./zooming.js";
@@ -325,5 +326,5 @@ export function listenToPointer(surface) {
   for (const [type, listener] of Object.entries(listeners)) {
     element.addEventListener(type, listener, { signal, passive: false });
   }
-  signal.addEventListener("abort", () => clearTimeout(press), { once: true });
+  onAbort(signal, () => clearTimeout(press));
 }

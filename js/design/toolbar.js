@@ -3,8 +3,15 @@
  * of the whole schedule.
  */
 
-import { MAX_STEPS, peak, refused, resize, scale, steps } from "../schedule/model.js";
-import { button, numberField, segmentedControl, setDisabled } from "../shared/controls.js";
+import { ENDLESS, MAX_STEPS, peak, refused, resize, scale, steps } from "../schedule/model.js";
+import {
+  button,
+  numberField,
+  quietLabel,
+  SCALES,
+  segmentedControl,
+  setDisabled,
+} from "../shared/controls.js";
 import { h } from "../shared/dom.js";
 import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
 
@@ -86,10 +93,7 @@ export function createToolbar(host) {
   });
   const yScale = segmentedControl({
     label: "y axis",
-    choices: [
-      { value: "linear", label: "linear" },
-      { value: "log", label: "log" },
-    ],
+    choices: SCALES,
     value: host.yScale(),
     onChange: (value) => host.setYScale(value === "log" ? "log" : "linear"),
     hook: "y-scale",
@@ -168,9 +172,9 @@ export function createToolbar(host) {
       h(
         "span",
         { class: "lrw-axes" },
-        axisName("x"),
+        quietLabel("x"),
         xUnit.element,
-        axisName("y"),
+        quietLabel("y"),
         yScale.element,
         fit,
       ),
@@ -181,18 +185,10 @@ export function createToolbar(host) {
       setDisabled(undo, !canUndo);
       setDisabled(redo, !canRedo);
       highest.set(peak(node));
-      length.set(steps(node) ?? Number.POSITIVE_INFINITY);
+      length.set(steps(node) ?? ENDLESS);
       xUnit.set(host.xUnit());
       yScale.set(host.yScale());
       tool.set(host.tool());
     },
   };
-}
-
-/**
- * @param {string} name for the eye; the control beside it has its own
- * @returns {HTMLElement}
- */
-function axisName(name) {
-  return h("span", { class: "lrw-label", "aria-hidden": "true" }, name);
 }

@@ -6,7 +6,7 @@ import { button, setLabel } from "../shared/controls.js";
 import { clear, h, setAttribute, setText } from "../shared/dom.js";
 import { formatRate, sentence } from "../shared/format.js";
 import { offer } from "./picking.js";
-import { aimOf, betweenOf, costOf, dotsOf, effectOf, titleOf } from "./words.js";
+import { aimOf, betweenOf, costOf, dotsOf, effectOf, formatShort, titleOf } from "./words.js";
 
 /** @typedef {import("../shared/traits.js").FindState} FindState */
 
@@ -76,8 +76,9 @@ export function createAdvice({ onUse, signal }) {
       const { state } = advice;
       const here = settings.from === "here";
       const running = state === "running";
+      const stopping = running && find.stopping;
       element.dataset.state = state;
-      setText(title, titleOf(advice));
+      setText(title, stopping ? "Stopping…" : titleOf(advice));
       rate = state === "advised" ? advice.learning_rate : null;
       setText(between, rate === null ? "" : betweenOf(advice));
       setText(dots, rate === null ? "" : `${dotsOf(advice.sure)} `);
@@ -98,7 +99,11 @@ export function createAdvice({ onUse, signal }) {
       fill.style.transform = `scaleX(${running ? advice.share : 0})`;
       setText(
         stage,
-        running ? (find.phase === "probes" ? advice.stage : "First the range test.") : "",
+        stopping
+          ? ""
+          : running && find.phase !== "probes"
+            ? "First the range test."
+            : sentence(advice.stage),
       );
       const key = JSON.stringify(advice.reasons);
       if (key !== listed) {
@@ -108,17 +113,26 @@ export function createAdvice({ onUse, signal }) {
       reasons.hidden = advice.reasons.length === 0;
       const refuses = state === "refused";
       setText(refused, refuses ? sentence(advice.refused ?? "no reason is known") : "");
-      setText(remedy, refuses && advice.remedy ? `What would help: ${advice.remedy}` : "");
+      setText(
+        remedy,
+        state === "stopped"
+          ? "What was found until then stays. Find again for an advice."
+          : refuses && advice.remedy
+            ? `What would help: ${advice.remedy}`
+            : "",
+      );
       setText(failure, state === "failed" ? (advice.error ?? "No reason is known.") : "");
       const safeRate = find.curvature?.safe_up_to ?? null;
       curvature.hidden = running || safeRate === null;
-      setText(safe, `What “safe up to ${formatRate(safeRate)}” means`);
+      setText(safe, `What “safe up to ${formatShort(safeRate ?? Number.NaN)}” means`);
       setText(meaning, find.curvature?.meaning ?? "");
       setText(
         foot,
-        running
+        stopping
           ? ""
-          : `${rate === null ? "" : `${aimOf(advice, settings.from)} `}${costOf(find.gradient_steps, advice.gradient_steps)}`,
+          : running
+            ? "Your schedule is run for real at several rates, compressed to few steps. The best go on for longer, until the budget is used. Then a rate stands here, with its range and the reasons."
+            : `${rate === null ? "" : `${aimOf(advice, settings.from)} `}${costOf(find.gradient_steps, advice.gradient_steps)}`,
       );
     },
   };

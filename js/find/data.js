@@ -4,6 +4,7 @@
  */
 
 import { decodeAll } from "../shared/codec.js";
+import { createListeners, onAbort } from "../shared/listeners.js";
 import { createTable } from "../shared/series.js";
 
 /**
@@ -20,24 +21,18 @@ import { createTable } from "../shared/series.js";
  */
 export function createSweepData(model, client, signal) {
   const table = createTable("learning_rate");
-  /** @type {Set<() => void>} */
-  const listeners = new Set();
+  /** @type {import("../shared/listeners.js").Listeners<[]>} */
+  const listeners = createListeners();
   /** The last delta taken in; null accepts any, at the start of a new sweep. @type {number | null} */
   let seq = 0;
   let wasRunning = false;
-
-  function tell() {
-    for (const fn of [...listeners]) {
-      fn();
-    }
-  }
 
   function onSnapshot() {
     /** @type {Partial<import("../shared/traits.js").SweepSnapshot> | null} */
     const snapshot = model.get("_sweep");
     table.replace(decodeAll(snapshot?.columns));
     seq = snapshot?.seq ?? 0;
-    tell();
+    listeners.tell();
   }
 
   function onState() {
@@ -47,22 +42,18 @@ export function createSweepData(model, client, signal) {
     if (running && !wasRunning && phase === "sweep") {
       table.replace({});
       seq = null;
-      tell();
+      listeners.tell();
     }
     wasRunning = running;
   }
 
   model.on("change:_sweep", onSnapshot);
   model.on("change:_find", onState);
-  signal.addEventListener(
-    "abort",
-    () => {
-      model.off("change:_sweep", onSnapshot);
-      model.off("change:_find", onState);
-      listeners.clear();
-    },
-    { once: true },
-  );
+  onAbort(signal, () => {
+    model.off("change:_sweep", onSnapshot);
+    model.off("change:_find", onState);
+    listeners.clear();
+  });
   client.onDelta(
     "find",
     (delta) => {
@@ -74,7 +65,7 @@ export function createSweepData(model, client, signal) {
       }
       seq = delta.seq;
       table.append(delta.columns);
-      tell();
+      listeners.tell();
     },
     signal,
   );
@@ -83,9 +74,6 @@ export function createSweepData(model, client, signal) {
 
   return {
     table,
-    subscribe(fn, until) {
-      listeners.add(fn);
-      until.addEventListener("abort", () => listeners.delete(fn), { once: true });
-    },
+    subscribe: listeners.add,
   };
 }

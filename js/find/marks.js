@@ -25,6 +25,7 @@ const STYLES = [
   { color: "series-7", dash: [4, 2], path: "M0 6L5.5-4.5H-5.5Z" },
   { color: "series-6", dash: [1, 2], path: "M-2-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z" },
   { color: "series-8", dash: [3, 1], path: "M-6-2.5H6V2.5H-6Z" },
+  { color: "series-2", dash: [5, 2, 1, 2, 1, 2], path: "M-5-6H5L1 0 5 6H-5L-1 0Z" },
 ];
 
 /**
@@ -46,6 +47,10 @@ const ROW = 16;
 
 /** The room above the axis in which the rules' ticks and their labels stand. */
 export const FLOOR = 3 * ROW + 4;
+
+/** Pixels within which markers cover each other, and what one takes before a label. */
+const COVERED = 10;
+const MARKER = 14;
 
 /** Pixels between a tick and its label, and between two labels. */
 const GAP = 8;
@@ -174,6 +179,19 @@ export function paintAdviceLabel(painter, rate) {
 }
 
 /**
+ * Up to where the curvature says that rates are safe; under every label.
+ *
+ * @param {Painter} painter
+ * @param {number} rate
+ */
+export function paintSafe({ context, box, color, x }, rate) {
+  context.strokeStyle = color("ok");
+  context.lineWidth = 2;
+  context.setLineDash([2, 2]);
+  line(context, x(rate), box.top + ROW, x(rate), box.top + box.height);
+}
+
+/**
  * The place where the loss diverged, and everything beyond.
  *
  * @param {Painter} painter
@@ -215,7 +233,7 @@ function paintBeside(painter, text, rate, middle, ink, weight = "") {
  * @param {Painter} painter
  * @param {string} [weight]
  */
-function writeWith({ context, font }, weight = "") {
+export function writeWith({ context, font }, weight = "") {
   context.font = `${weight}${font(12)}`;
   context.textBaseline = "middle";
   context.textAlign = "left";
@@ -231,9 +249,14 @@ export function paintTicks(painter, marks) {
   const { context, box, color } = painter;
   const bottom = box.top + box.height;
   writeWith(painter);
-  const ticks = marks.map((mark) => {
+  // A tenth of the rate with the lowest loss may lie below the axis.
+  const ats = marks.map(({ rate }) => Math.max(box.left, Math.min(rightOf(box), painter.x(rate))));
+  const ticks = marks.map((mark, index) => {
     const text = `${mark.title}: ${formatRate(mark.rate)}`;
-    return { mark, text, at: painter.x(mark.rate), width: context.measureText(text).width };
+    const at = ats[index];
+    // One that a later marker covers stands beside its label as well.
+    const inset = ats.slice(index + 1).some((each) => Math.abs(each - at) < COVERED) ? MARKER : 0;
+    return { mark, text, at, inset, width: inset + context.measureText(text).width };
   });
   const places = placeLabels(ticks, box.left, rightOf(box));
   const middle = (/** @type {number} */ index) => bottom - 6 - (places[index].row + 0.5) * ROW;
@@ -244,8 +267,12 @@ export function paintTicks(painter, marks) {
     line(context, at, middle(index) - ROW / 2, at, bottom);
   }
   context.setLineDash([]);
-  for (const [index, { mark, text, at, width }] of ticks.entries()) {
-    label(painter, text, places[index].start, middle(index), width, color("fg"));
+  for (const [index, { mark, text, at, inset, width }] of ticks.entries()) {
+    const { start } = places[index];
+    label(painter, text, start, middle(index), width, color("fg"), inset);
+    if (inset > 0) {
+      marker(painter, mark.style, start + 5, middle(index));
+    }
     marker(painter, mark.style, at, bottom);
   }
 }
@@ -276,14 +303,15 @@ export function line(context, x0, y0, x1, y1) {
  * @param {number} y
  * @param {number} width
  * @param {string} ink
+ * @param {number} [inset] of the text
  */
-function label({ context, color }, text, x, y, width, ink) {
+export function label({ context, color }, text, x, y, width, ink, inset = 0) {
   context.fillStyle = color("bg");
   context.globalAlpha = 0.8;
   context.fillRect(x - 3, y - 8, width + 6, ROW);
   context.globalAlpha = 1;
   context.fillStyle = ink;
-  context.fillText(text, x, y);
+  context.fillText(text, x + inset, y);
 }
 
 /**

@@ -2,10 +2,10 @@
  * The Find panel: a range test, what the rules read off it, short real runs, and an advice.
  */
 
-import { button, createNote, setDisabled } from "../shared/controls.js";
+import { button, createNote, setDisabled, setLabel } from "../shared/controls.js";
 import { createCrosshair } from "../shared/crosshair.js";
 import { h } from "../shared/dom.js";
-import { formatRate } from "../shared/format.js";
+import { formatRate, sentence } from "../shared/format.js";
 import { BUSY_TEXT } from "../shared/status.js";
 import { readFind, readTrain } from "../shared/traits.js";
 import { createAdvice } from "./advice.js";
@@ -19,6 +19,8 @@ import { canCheckHere, failureOf, isBarren, noteOf, spokenOutcome } from "./word
 
 /** @typedef {import("../frame/view.js").Context} Context */
 /** @typedef {import("../shared/traits.js").RuleDeclaration} RuleDeclaration */
+
+const STOPPING = "stopping…";
 
 /**
  * @param {Context} context
@@ -56,7 +58,7 @@ export function createFindPanel(context) {
     hook: "find-stop",
     title: "What has come until then is kept",
     signal,
-    onClick: () => send("find.stop", {}, "stopping…"),
+    onClick: () => send("find.stop", {}, STOPPING),
   });
   const again = button({
     label: "Check again from here",
@@ -111,6 +113,7 @@ export function createFindPanel(context) {
         probeViews.element,
       ),
       side,
+      probeViews.list,
       suggestions.element,
     ),
   );
@@ -154,7 +157,10 @@ export function createFindPanel(context) {
   /** @param {"start" | "here"} from */
   async function begin(from) {
     const chosen = settings.read();
-    if (chosen !== null) {
+    if (typeof chosen === "string") {
+      // The field that it is about has the focus by now, and the text under it.
+      announce(sentence(chosen));
+    } else {
       await send("find.start", { ...chosen, from }, "starting…");
     }
   }
@@ -217,6 +223,7 @@ export function createFindPanel(context) {
     // A refusal before the first short run stands right under the sweep.
     const bare = isBarren(find) && probes.runs.length === 0;
     probeViews.element.hidden = !probed || bare;
+    probeViews.list.hidden = probeViews.element.hidden;
     probeViews.fan.hidden = bare;
     side.hidden = !probed;
     element.classList.toggle("lrw-find-probed", probed);
@@ -251,7 +258,9 @@ export function createFindPanel(context) {
       pending !== null || gone || training,
       training && !gone ? "Pause or stop the training run first" : waits,
     );
-    setDisabled(stop, pending !== null || gone, waits);
+    const stopping = find.stopping || pending === STOPPING;
+    setLabel(stop, stopping ? "Stopping…" : "Stop");
+    setDisabled(stop, stopping || pending !== null || gone, waits);
     const running = find.state === "running";
     setDisabled(
       again,
@@ -259,8 +268,10 @@ export function createFindPanel(context) {
       running && !gone ? "A search is running" : waits,
     );
     if (!failed) {
-      const come = { points: sweep.table.length, runs: probes.runs.length };
-      note.say(pending ?? noteOf(find, train.state, come));
+      const { runs } = probes;
+      const best = runs.find((run) => run.best)?.rate;
+      const come = { points: sweep.table.length, runs: runs.length, best };
+      note.say((!find.stopping && pending) || noteOf(find, train.state, come));
     }
     settings.allowValidation(find.validation);
     const why = whyNotTaken();
@@ -271,12 +282,10 @@ export function createFindPanel(context) {
 
   function draw() {
     const asked = find.state === "idle" ? settings.value() : find.settings;
-    // Those of the search before are gone as soon as another begins.
-    const shown = find.state === "running" && find.phase === "sweep" ? NO_PROBES : probes;
-    const range = rateRange(asked, sweep.table.column("learning_rate"), shown.runs);
+    const range = rateRange(asked, sweep.table.column("learning_rate"), probes.runs);
     sweepPlot.update(find, range);
     if (find.advice !== null) {
-      probeViews.update(shown, find, range);
+      probeViews.update(probes, find, range);
       probeViews.allow(find, whyNotTaken());
     }
   }
@@ -286,6 +295,10 @@ export function createFindPanel(context) {
     const running = find.state === "running";
     if (running !== wasRunning) {
       failed = false;
+      if (running) {
+        // Those of the search before are gone as soon as another begins.
+        probes = NO_PROBES;
+      }
       announce(running ? "The range test runs." : spokenOutcome(find));
     }
     wasRunning = running;

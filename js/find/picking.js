@@ -4,6 +4,7 @@
 
 import { setDisabled } from "../shared/controls.js";
 import { setAttribute } from "../shared/dom.js";
+import { label, writeWith } from "./marks.js";
 
 /** @typedef {{x: number, y: number, rate: number}} Spot In CSS pixels of the plot. */
 
@@ -94,10 +95,11 @@ export function emptyText(find) {
  * @param {import("../shared/plot.js").Painter} painter
  * @param {import("../shared/traits.js").FindState | null} find
  */
-export function paintEmpty({ context, box, color, font }, find) {
-  context.font = font(12);
-  context.fillStyle = color("muted");
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillText(emptyText(find), box.left + box.width / 2, box.top + box.height / 2);
+export function paintEmpty(painter, find) {
+  const { box } = painter;
+  const text = emptyText(find);
+  writeWith(painter);
+  const width = painter.context.measureText(text).width;
+  const middle = box.top + box.height / 2;
+  label(painter, text, box.left + (box.width - width) / 2, middle, width, painter.color("muted"));
 }

@@ -4,7 +4,7 @@
 
 import { h, setText } from "../shared/dom.js";
 import { formatRate, formatSteps, formatTick } from "../shared/format.js";
-import { createPlot, drawLine } from "../shared/plot.js";
+import { createPlot, drawLine, plotTitle } from "../shared/plot.js";
 import { smooth } from "../shared/series.js";
 import { createPicker, paintEmpty } from "./picking.js";
 import { fanRange, NO_PROBES } from "./probes.js";
@@ -34,7 +34,7 @@ export function createProbeFan({ lit, onLight, onPick, theme, signal }) {
   /** @type {import("./picking.js").Spot[]} */
   let spots = [];
 
-  const title = h("span", { class: "lrw-plot-title" });
+  const title = plotTitle();
   const plot = createPlot({
     name: "Loss of the longest short runs over their steps",
     hook: "probe-fan",

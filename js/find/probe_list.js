@@ -2,7 +2,7 @@
  * The rates that were tried, as buttons: what a click in the plots does, for every hand.
  */
 
-import { button } from "../shared/controls.js";
+import { button, quietLabel } from "../shared/controls.js";
 import { h, setAttribute } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
 import { offer } from "./picking.js";
@@ -23,7 +23,7 @@ export function createProbeList({ onLight, onPick, signal }) {
   const element = h(
     "div",
     { class: "lrw-probe-list", role: "group", "aria-label": "Take the rate of a short run" },
-    h("span", { class: "lrw-label", "aria-hidden": "true" }, "take a rate"),
+    quietLabel("take a rate"),
     list,
   );
   /** By what the button says: a button never changes its rate under the focus.

@@ -4,18 +4,16 @@
 
 import { clear, h, setText, svg } from "../shared/dom.js";
 import { formatRate, formatSteps, formatTick } from "../shared/format.js";
-import { createPlot, drawLine } from "../shared/plot.js";
+import { createPlot, drawLine, plotTitle } from "../shared/plot.js";
 import { line, marker, paintAdvice } from "./marks.js";
 import { createPicker, paintEmpty } from "./picking.js";
 import { finalRange, NO_PROBES, rateResults, resultText } from "./probes.js";
 
 /** @typedef {import("./probes.js").Probes} Probes */
 
-const HEIGHT = 172;
+const HEIGHT = 180;
 /** The fits stand in rows above the axis. */
 const FIT_ROW = 8;
-const MOST_HORIZONS = 3;
-const FLOOR = (MOST_HORIZONS + 1) * FIT_ROW + 4;
 
 /** @typedef {{color: string, width: number, dash: number[], path: string}} HorizonStyle */
 
@@ -24,7 +22,11 @@ const STYLES = [
   { color: "series-1", width: 2, dash: [], path: "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0Z" },
   { color: "muted", width: 1.5, dash: [6, 3], path: "M-3.5-3.5H3.5V3.5H-3.5Z" },
   { color: "muted", width: 1, dash: [2, 3], path: "M0-4.5L4 3.5H-4Z" },
+  { color: "muted", width: 1, dash: [1, 4], path: "M0 4.5L4-3.5H-4Z" },
 ];
+const FLOOR = (STYLES.length + 1) * FIT_ROW + 4;
+/** The best for the steps that were asked for. @type {HorizonStyle} */
+const OPTIMUM = { color: "accent-text", width: 3, dash: [], path: "M0-6L6 0L0 6L-6 0Z" };
 
 /**
  * @param {number[]} horizons rising
@@ -56,7 +58,7 @@ export function createProbePlot({ cross, lit, onLight, onPick, theme, signal }) 
   let spots = [];
   let keyed = "";
 
-  const title = h("span", { class: "lrw-plot-title" });
+  const title = plotTitle();
   const keys = h("span", { class: "lrw-keys" });
   const head = h("div", { class: "lrw-plot-head" }, title, keys);
   const plot = createPlot({
@@ -142,7 +144,7 @@ export function createProbePlot({ cross, lit, onLight, onPick, theme, signal }) 
     for (const fit of probes.fits) {
       const row = probes.horizons.length - 1 - probes.horizons.indexOf(fit.horizon);
       const style = styleOf(probes.horizons, fit.horizon);
-      const level = bottom - (Math.min(row, MOST_HORIZONS - 1) + 1.5) * FIT_ROW - 4;
+      const level = bottom - (Math.min(row, STYLES.length - 1) + 1.5) * FIT_ROW - 4;
       context.strokeStyle = color(style.color);
       context.lineWidth = style.width;
       line(context, within(fit.low ?? fit.rate), level, within(fit.high ?? fit.rate), level);
@@ -151,37 +153,31 @@ export function createProbePlot({ cross, lit, onLight, onPick, theme, signal }) 
     const { optimum } = probes;
     if (optimum) {
       const at = within(optimum.rate);
-      context.strokeStyle = color("accent-text");
-      context.lineWidth = 3;
+      context.strokeStyle = color(OPTIMUM.color);
+      context.lineWidth = OPTIMUM.width;
       const { rate, low, high } = optimum;
       line(context, within(low ?? rate), bottom - 4, within(high ?? rate), bottom - 4);
-      marker(painter, { color: "accent-text", path: "M0-6L6 0L0 6L-6 0Z" }, at, bottom - 4);
+      marker(painter, OPTIMUM, at, bottom - 4);
     }
   }
 
   function showKeys() {
-    const { horizons } = probes;
-    const key = horizons.join();
+    const { horizons, optimum } = probes;
+    const key = [...horizons, !optimum].join();
     if (key === keyed) {
       return;
     }
     keyed = key;
     clear(keys).append(
-      ...horizons.toReversed().map((horizon) => {
-        const { color, dash, path, width } = styleOf(horizons, horizon);
-        return h(
-          "span",
-          { class: "lrw-probe-key", style: `--lrw-swatch: var(--lrw-${color})` },
-          svg(
-            "svg",
-            { viewBox: "-11 -6 22 12", "aria-hidden": "true" },
-            svg("path", { d: "M-11 0H11", "stroke-dasharray": dash.join(), "stroke-width": width }),
-            svg("path", { d: path }),
-          ),
-          `${formatSteps(horizon)} steps`,
-        );
-      }),
+      ...horizons
+        .toReversed()
+        .map((horizon) => keyOf(styleOf(horizons, horizon), `${formatSteps(horizon)} steps`)),
     );
+    if (optimum) {
+      keys.append(
+        keyOf(OPTIMUM, "fit", "The best rate for the whole run, by the bars' trend, and its range"),
+      );
+    }
   }
 
   return {
@@ -203,6 +199,25 @@ export function createProbePlot({ cross, lit, onLight, onPick, theme, signal }) 
       showKeys();
     },
   };
+}
+
+/**
+ * @param {HorizonStyle} style
+ * @param {string} text
+ * @param {string} [title]
+ */
+function keyOf({ color, dash, path, width }, text, title) {
+  return h(
+    "span",
+    { class: "lrw-probe-key", style: `--lrw-swatch: var(--lrw-${color})`, title },
+    svg(
+      "svg",
+      { viewBox: "-11 -6 22 12", "aria-hidden": "true" },
+      svg("path", { d: "M-11 0H11", "stroke-dasharray": dash.join(), "stroke-width": width }),
+      svg("path", { d: path }),
+    ),
+    text,
+  );
 }
 
 /**

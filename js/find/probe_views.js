@@ -18,7 +18,7 @@ import { NO_PROBES } from "./probes.js";
  * @param {import("../shared/theme.js").Theme} options.theme
  * @param {(rate: number) => void} options.onPick
  * @param {AbortSignal} options.signal
- * @returns {{element: HTMLElement, fan: HTMLElement,
+ * @returns {{element: HTMLElement, fan: HTMLElement, list: HTMLElement,
  *   allow: (find: FindState, why: string | null) => void,
  *   update: (probes: import("./probes.js").Probes, find: FindState,
  *     range: [number, number]) => void}} `why` no rate can be taken just now
@@ -47,8 +47,9 @@ export function createProbeViews({ cross, theme, onPick, signal }) {
   const list = createProbeList(options);
 
   return {
-    element: h("div", { class: "lrw-probes" }, plot.head, plot.element, list.element),
+    element: h("div", { class: "lrw-probes" }, plot.head, plot.element),
     fan: fan.element,
+    list: list.element,
     allow: (find, why) => list.update(runs, find.settings.from, why),
     update(probes, find, range) {
       runs = probes.runs;

@@ -26,27 +26,27 @@ export function chosenSettings(offered, saved) {
 }
 
 /**
- * The rule that settings break, by field.
+ * The rules that settings break, by field.
  *
  * @param {Pick<Settings, NumberName>} settings
- * @returns {{field: NumberName, text: string} | null}
+ * @returns {Partial<Record<NumberName, string>>} empty where all is well
  */
-export function settingsError({ low, high, ...counts }) {
+export function settingsErrors({ low, high, ...counts }) {
+  /** @type {Partial<Record<NumberName, string>>} */
+  const errors = {};
   if (!(low > 0)) {
-    return { field: "low", text: "the lowest rate must be > 0" };
+    errors.low = "the lowest rate must be > 0";
+  } else if (!(high > low)) {
+    errors.high = `the highest rate must be > ${formatRate(low)}`;
   }
-  if (!(high > low)) {
-    return { field: "high", text: `the highest rate must be > ${formatRate(low)}` };
-  }
-  for (const field of /** @type {("steps" | "seeds")[]} */ (Object.keys(COUNTS))) {
-    const [fewest, most] = COUNTS[field];
-    const count = counts[field];
+  for (const name of /** @type {("steps" | "seeds")[]} */ (Object.keys(COUNTS))) {
+    const [fewest, most] = COUNTS[name];
+    const count = counts[name];
     if (!(Number.isInteger(count) && count >= fewest && count <= most)) {
-      const range = `${fewest} to ${formatSteps(most)}`;
-      return { field, text: `${field} must be a whole number from ${range}` };
+      errors[name] = `${name} must be a whole number from ${fewest} to ${formatSteps(most)}`;
     }
   }
-  return null;
+  return errors;
 }
 
 /**
@@ -68,9 +68,10 @@ export function settingsText({ low, high, steps, seeds, loss, budget }) {
  * @param {(settings: Settings) => void} options.onChange
  * @param {AbortSignal} options.signal
  * @returns {{toggle: HTMLElement, fields: HTMLElement, value: () => Settings,
- *   read: () => Settings | null, set: (settings: Settings) => void,
+ *   read: () => Settings | string, set: (settings: Settings) => void,
  *   allowValidation: (allowed: boolean) => void}} `value` is what was last right; `read` also
- *   looks at what is being typed, and where something is wrong there it says so and gives null.
+ *   looks at what is being typed, and where something is wrong there it says so under each field,
+ *   goes to the first of them and returns its rule.
  */
 export function createSettings({ settings, onChange, signal }) {
   let current = settings;
@@ -100,21 +101,14 @@ export function createSettings({ settings, onChange, signal }) {
       title,
       hook: `field-${name}`,
       onCommit: (value) => {
-        const next = { ...current, [name]: value };
-        const wrong = settingsError(next);
-        if (wrong?.field === name) {
-          return wrong.text;
-        }
-        if (wrong) {
-          // Another field is wrong as well, and says so.
-          current = next;
+        const { typed, errors } = look();
+        if (Object.keys(errors).length === 0) {
+          choose(typed);
+        } else if (!errors[name]) {
+          current = { ...current, [name]: value };
           show();
-          return;
         }
-        for (const each of Object.values(fields)) {
-          each.setError(null);
-        }
-        choose(next);
+        return errors[name];
       },
     });
   const fields = {
@@ -123,9 +117,6 @@ export function createSettings({ settings, onChange, signal }) {
     steps: field("steps", "steps", formatSteps),
     seeds: field("seeds", "seeds", formatSteps, "Sweeps with other batches and randomness each"),
   };
-  for (const each of [fields.steps, fields.seeds]) {
-    each.input.classList.add("lrw-input-short");
-  }
   const budget = segmentedControl({
     label: "advice",
     showLabel: true,
@@ -176,6 +167,26 @@ export function createSettings({ settings, onChange, signal }) {
     text,
   );
 
+  /** What stands in the fields, each of which says what is wrong in it. */
+  function look() {
+    const typed = value();
+    const names = /** @type {NumberName[]} */ (Object.keys(fields));
+    const unread = names.filter((name) => {
+      const number = fields[name].read();
+      typed[name] = number ?? typed[name];
+      return number === null;
+    });
+    const errors = settingsErrors(typed);
+    for (const name of names) {
+      if (unread.includes(name)) {
+        errors[name] = fields[name].error();
+      } else {
+        fields[name].setError(errors[name] ?? null);
+      }
+    }
+    return { typed, errors };
+  }
+
   /** @param {boolean} on */
   function open(on) {
     panel.hidden = !on;
@@ -198,20 +209,14 @@ export function createSettings({ settings, onChange, signal }) {
     fields: panel,
     value,
     read() {
-      const low = fields.low.read();
-      const high = fields.high.read();
-      const steps = fields.steps.read();
-      const seeds = fields.seeds.read();
-      if (low === null || high === null || steps === null || seeds === null) {
-        open(true);
-        return null;
-      }
-      const typed = { ...value(), low, high, steps, seeds };
-      const wrong = settingsError(typed);
-      if (wrong) {
-        fields[wrong.field].setError(wrong.text);
-        open(true);
-        return null;
+      const { typed, errors } = look();
+      for (const [name, field] of Object.entries(fields)) {
+        const error = errors[/** @type {NumberName} */ (name)];
+        if (error) {
+          open(true);
+          field.input.focus();
+          return error;
+        }
       }
       return typed;
     },

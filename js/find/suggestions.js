@@ -34,6 +34,24 @@ export function disagreement(rates) {
 }
 
 /**
+ * With a joiner behind each minus: "1.4e-" and "3" on two lines cannot be read.
+ *
+ * @param {string} text
+ */
+const unbroken = (text) => text.replaceAll("e-", "e-\u2060");
+
+/**
+ * How far a rule's rates for the seeds' own curves are apart.
+ *
+ * @param {number[]} [range]
+ * @returns {string}
+ */
+export function spreadText(range = []) {
+  const [low, high] = range.map(formatShort);
+  return low === undefined ? "" : low === high ? "for every seed" : `${low} – ${high} by seed`;
+}
+
+/**
  * Whether the plot leaves a rule out: the person hid it, or never asked for one of those that are
  * not shown by themselves.
  *
@@ -84,7 +102,7 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
       on: { change: () => onHide(rule, !box.checked) },
     });
     const value = h("output", { class: "lrw-rule-value" });
-    const spread = h("span", { class: "lrw-rule-spread", title: "from seed to seed" });
+    const spread = h("span", { class: "lrw-rule-spread" });
     const help = h("span", { class: "lrw-rule-help" });
     const use = button({
       label: "Use this",
@@ -141,7 +159,7 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
       rates = find.suggestions;
       // Where there is an advice, it goes before every rule of thumb.
       const leads = find.advice === null;
-      const best = rows.find((row) => rates[row.rule.name] !== undefined);
+      const best = rows.find(({ rule }) => rates[rule.name] !== undefined && !hidden(rule));
       for (const row of rows) {
         const rate = rates[row.rule.name];
         const known = rate !== undefined;
@@ -159,20 +177,22 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
         offer(row.use, effectOf(find.settings.from), why);
         setText(row.value, formatRate(rate));
         const reason = find.silent[row.rule.name];
-        const seeds = known ? find.spread[row.rule.name] : undefined;
-        setText(row.spread, seeds ? seeds.map(formatShort).join(" to ") : "");
-        setText(row.help, !known && reason ? `No answer: ${reason}.` : row.rule.help);
+        setText(row.spread, known ? spreadText(find.spread[row.rule.name]) : "");
+        setText(row.help, !known && reason ? unbroken(`No answer: ${reason}.`) : row.rule.help);
       }
       const over = find.state !== "running" && find.state !== "idle";
       const given = usual.map(({ rule }) => rates[rule.name]).filter((rate) => rate !== undefined);
       setText(
         summary,
         given.length > 0
-          ? // With a joiner behind each minus: "1.4e-" and "3" on two lines cannot be read.
-            disagreement(given).replaceAll("e-", "e-\u2060")
-          : over
-            ? "No rule gives a rate for this curve. A wider range or more steps may help."
-            : "The rules answer when the test is over.",
+          ? find.advice?.state === "refused"
+            ? "These rules read the curve alone, and know nothing of why there is no advice."
+            : unbroken(disagreement(given))
+          : !over
+            ? "The rules answer when the test is over."
+            : find.stopped === "cancelled" || find.state === "failed"
+              ? "It ended before the rules had enough of the curve."
+              : "No rule gives a rate for this curve. A wider range or more steps may help.",
       );
       const left = find.left_out.length > 0 ? `Not swept: ${find.left_out.join(", ")}. ` : "";
       setText(cost, `${left}${leads ? costOf(find.gradient_steps, null) : ""}`);

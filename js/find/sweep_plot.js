@@ -4,18 +4,20 @@
 
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { formatLoss, formatRate, formatTick } from "../shared/format.js";
-import { createPlot } from "../shared/plot.js";
+import { createPlot, plotTitle } from "../shared/plot.js";
 import { nearest } from "../shared/series.js";
 import {
   FLOOR,
   paintAdvice,
   paintAdviceLabel,
   paintDiverged,
+  paintSafe,
   paintSeeds,
   paintTicks,
   ruleStyle,
 } from "./marks.js";
 import { axisShare, sweepRange } from "./range.js";
+import { formatShort } from "./words.js";
 
 /** @typedef {import("../shared/traits.js").FindState} FindState */
 
@@ -39,7 +41,7 @@ export function createSweepPlot({ sweep, rules, hidden, cross, theme, signal }) 
   let shown = [1e-7, 10];
   const column = sweep.table.column;
 
-  const title = h("span", { class: "lrw-plot-title" });
+  const title = plotTitle();
   const seedsKey = h("span", { class: "lrw-key lrw-key-band" });
   const head = h(
     "div",
@@ -61,7 +63,7 @@ export function createSweepPlot({ sweep, rules, hidden, cross, theme, signal }) 
     xKind: "rates",
     xTitle: "learning rate (log)",
     floor: FLOOR,
-    formatY: formatTick,
+    formatY: (value) => (sweep.table.length > 0 ? formatTick(value) : ""),
     series: [
       { color: "series-1", alpha: 0.45, points: true },
       { color: "series-1", width: 2 },
@@ -75,6 +77,9 @@ export function createSweepPlot({ sweep, rules, hidden, cross, theme, signal }) 
     paint(painter) {
       if (find === null) {
         return;
+      }
+      if (!safe.hidden) {
+        paintSafe(painter, Number(find.curvature?.safe_up_to));
       }
       if (find.diverged_at !== null) {
         paintDiverged(painter, find.diverged_at);
@@ -127,7 +132,7 @@ export function createSweepPlot({ sweep, rules, hidden, cross, theme, signal }) 
     if (curvature && !safe.hidden) {
       safe.style.left = `${share * 100}%`;
       safe.classList.toggle("lrw-safe-left", share > 0.7);
-      const text = `safe up to ${formatRate(rate)}`;
+      const text = `safe up to ${formatShort(rate)}`;
       setText(safeText, text);
       setAttribute(safeText, "title", curvature.meaning);
       setAttribute(safe, "aria-label", `Curvature: ${text}. ${curvature.meaning}`);
@@ -180,7 +185,7 @@ export function sweepText({ suggestions, diverged_at, advice, curvature }, rules
     parts.push(`suggestions: ${marks.join(", ")}`);
   }
   if (typeof curvature?.safe_up_to === "number") {
-    parts.push(`curvature: safe up to ${formatRate(curvature.safe_up_to)}`);
+    parts.push(`curvature: safe up to ${formatShort(curvature.safe_up_to)}`);
   }
   if (advice && advice.learning_rate !== null) {
     parts.push(`advice ${formatRate(advice.learning_rate)}`);

@@ -2,7 +2,7 @@
  * What the Find panel says: how far it is, how it ended, what the advice is.
  */
 
-import { formatRate, formatSteps } from "../shared/format.js";
+import { formatRate, formatSteps, sentence } from "../shared/format.js";
 
 /** @typedef {import("../shared/traits.js").FindState} FindState */
 /** @typedef {import("../shared/traits.js").AdviceState} AdviceState */
@@ -34,14 +34,25 @@ export function isBarren({ state, advice }) {
 /**
  * @param {FindState} find
  * @param {string} training
- * @param {{points: number, runs: number}} come Points of the sweep and probes so far.
+ * @param {{points: number, runs: number, best?: number}} come Points of the sweep and probes so
+ *   far, and the rate of the best of them.
  * @returns {string}
  */
-export function noteOf(find, training, { points, runs }) {
-  const { state, phase, settings } = find;
+export function noteOf(find, training, { points, runs, best }) {
+  const { state, phase, settings, stopping } = find;
   if (state === "running") {
+    if (stopping) {
+      return "Stopping as soon as the step ends that is being run or compiled.";
+    }
+    if (phase === "probes" && runs === 0) {
+      return `${sentence(find.advice?.stage ?? "")}…`;
+    }
+    if (points === 0) {
+      return "The first step is being compiled…";
+    }
     if (phase === "probes") {
-      return runs === 1 ? "1 short run" : `${formatSteps(runs)} short runs`;
+      const done = runs === 1 ? "1 short run" : `${formatSteps(runs)} short runs`;
+      return best === undefined ? done : `${done}, the lowest at ${formatRate(best)} so far`;
     }
     const { steps, seeds } = settings;
     const done = `step ${formatSteps(points)} of ${formatSteps(steps)}`;
@@ -50,7 +61,26 @@ export function noteOf(find, training, { points, runs }) {
   if (["running", "compiling"].includes(training)) {
     return "A run is training: pause or stop it to search from the initial weights.";
   }
-  return state === "idle" ? "" : outcomeOf(find);
+  return state === "idle" ? "" : summaryOf(find);
+}
+
+/**
+ * How the search ended.
+ *
+ * @param {FindState} find
+ */
+function summaryOf(find) {
+  const { advice } = find;
+  const outcome = outcomeOf(find);
+  switch (advice?.state) {
+    case "advised":
+      return `${outcome} Advice: ${formatRate(advice.learning_rate)}.`;
+    case "refused":
+    case "failed":
+      return `${outcome} ${titleOf(advice)}.`;
+    default:
+      return outcome;
+  }
 }
 
 /**
@@ -82,12 +112,8 @@ export function outcomeOf({ state, error, diverged_at, stopped, advice }) {
  */
 export function spokenOutcome(find) {
   const { advice } = find;
-  if (advice?.state === "advised") {
-    return `Advice: ${titleOf(advice)}, ${betweenOf(advice)}. ${advice.sure ?? ""}`;
-  }
-  return advice?.state === "refused"
-    ? `${outcomeOf(find)} No advice: ${advice.refused ?? "no reason is known"}`
-    : outcomeOf(find);
+  const more = advice?.sure ? `${advice.sure}, ${betweenOf(advice)}` : advice?.refused;
+  return `${summaryOf(find)} ${sentence(more ?? "")}`.trim();
 }
 
 /**

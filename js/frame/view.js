@@ -7,6 +7,7 @@ import { createDesignPanel } from "../design/panel.js";
 import { createFindPanel } from "../find/panel.js";
 import { liveRegion } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
+import { onAbort } from "../shared/listeners.js";
 import { statusOf } from "../shared/status.js";
 import { createTheme } from "../shared/theme.js";
 import { readFind, readTrain } from "../shared/traits.js";
@@ -72,7 +73,7 @@ export function createView(hub, host, signal) {
   const on = (trait, fn) => {
     const heard = () => fn();
     model.on(`change:${trait}`, heard);
-    signal.addEventListener("abort", () => model.off(`change:${trait}`, heard), { once: true });
+    onAbort(signal, () => model.off(`change:${trait}`, heard));
   };
   /** @type {Context} */
   const context = {
@@ -110,14 +111,10 @@ export function createView(hub, host, signal) {
     setTimeout(() => client.setGone(root.closest(".jupyter-widgets-disconnected") !== null));
   model.on("comm_live_update", checkConnection);
   checkConnection();
-  signal.addEventListener(
-    "abort",
-    () => {
-      model.off("comm_live_update", checkConnection);
-      root.remove();
-    },
-    { once: true },
-  );
+  onAbort(signal, () => {
+    model.off("comm_live_update", checkConnection);
+    root.remove();
+  });
 }
 
 /**

@@ -22,6 +22,7 @@ export { expand, leaves, setLeafParameter, setNodeField, tree, wrap } from "./in
 export { findKnot, knots, moveBorders, moveKnot, moveKnots, refused } from "./knots.js";
 export {
   borders,
+  ENDLESS,
   lengthOf,
   MAX_STEPS,
   nameOf,

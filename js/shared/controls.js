@@ -42,7 +42,7 @@ export function button({ label, onClick, signal, hook, kind = "plain", title, na
       signal,
       on: {
         click: () => {
-          if (element.getAttribute("aria-disabled") !== "true") {
+          if (!isDisabled(element)) {
             onClick();
           }
         },
@@ -89,6 +89,16 @@ export function setDisabled(element, disabled, reason) {
     delete element.dataset.title;
   }
 }
+
+/** @param {HTMLElement} element */
+export const isDisabled = (element) => element.getAttribute("aria-disabled") === "true";
+
+/**
+ * A name for the eye: the control beside it has its own.
+ *
+ * @param {string} name
+ */
+export const quietLabel = (name) => h("span", { class: "lrw-label", "aria-hidden": "true" }, name);
 
 /**
  * A quiet button that opens and closes what belongs to it.
@@ -201,6 +211,9 @@ export function select({ label, choices, value, onChange, signal, hook, hideLabe
   };
 }
 
+/** What an axis can be. @type {Choice[]} */
+export const SCALES = ["linear", "log"].map((value) => ({ value, label: value }));
+
 /**
  * @typedef {object} SegmentedControl
  * @property {HTMLElement} element
@@ -279,7 +292,7 @@ export function segmentedControl({
     element: h(
       "span",
       { class: "lrw-field lrw-field-row" },
-      showLabel && h("span", { class: "lrw-label", "aria-hidden": "true" }, label),
+      showLabel && quietLabel(label),
       h(
         "span",
         { class: "lrw-segmented", role: "radiogroup", "aria-label": label, hook },

@@ -2,6 +2,8 @@
  * Drawing at most once a frame, and only while there is something to see.
  */
 
+import { onAbort } from "./listeners.js";
+
 /**
  * @param {Element} element What is drawn: it is drawn again when its size changes, and when it
  *   comes into sight.
@@ -31,14 +33,10 @@ export function createFrames(element, draw, signal) {
   });
   sizes.observe(element);
   sight.observe(element);
-  signal.addEventListener(
-    "abort",
-    () => {
-      cancelAnimationFrame(frame);
-      sizes.disconnect();
-      sight.disconnect();
-    },
-    { once: true },
-  );
+  onAbort(signal, () => {
+    cancelAnimationFrame(frame);
+    sizes.disconnect();
+    sight.disconnect();
+  });
   return schedule;
 }

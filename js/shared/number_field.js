@@ -33,6 +33,7 @@ import { uniqueId } from "./ids.js";
  * @property {() => number | null} read What stands in the field, or null where it is wrong; an
  *   error is then shown.
  * @property {(text: string | null) => void} setError
+ * @property {() => string} error What it says, or an empty text.
  * @property {(disabled: boolean) => void} setDisabled
  */
 
@@ -170,6 +171,7 @@ export function numberField({
     input,
     read,
     setError,
+    error: () => error.textContent ?? "",
     reset(next) {
       current = next;
       shown = next === null ? "" : format(next);

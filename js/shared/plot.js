@@ -212,6 +212,11 @@ export function createPlot(options) {
 }
 
 /**
+ * @param {string} [text]
+ */
+export const plotTitle = (text) => h("span", { class: "lrw-plot-title" }, text);
+
+/**
  * Draw points joined by a line, inside the plotting area. Non-finite values are passed over.
  *
  * @param {Painter} painter

@@ -4,6 +4,7 @@
  */
 
 import { decodeMessage } from "./codec.js";
+import { createListeners } from "./listeners.js";
 
 /** @typedef {import("./codec.js").Columns} Columns */
 
@@ -73,10 +74,10 @@ export function createClient(model) {
   const page = Math.random().toString(36).slice(2, 10);
   /** @type {Map<string, Waiting>} */
   const waiting = new Map();
-  /** @type {Set<(state: ClientState) => void>} */
-  const stateListeners = new Set();
-  /** @type {Set<{stream: string, fn: (delta: Delta) => void}>} */
-  const deltaListeners = new Set();
+  /** @type {import("./listeners.js").Listeners<[ClientState]>} */
+  const states = createListeners();
+  /** @type {import("./listeners.js").Listeners<[Delta]>} */
+  const deltas = createListeners();
   let count = 0;
   let gone = false;
   let heardAt = Number.NEGATIVE_INFINITY;
@@ -87,12 +88,7 @@ export function createClient(model) {
     return { pending: entries.map((e) => e.kind), busy: entries.some((e) => e.busy), gone };
   };
 
-  function tell() {
-    const now = state();
-    for (const fn of [...stateListeners]) {
-      fn(now);
-    }
-  }
+  const tell = () => states.tell(state());
 
   /** @param {string} id */
   function take(id) {
@@ -142,16 +138,11 @@ export function createClient(model) {
       }
     } else if (message?.kind === "delta") {
       const { kind: _kind, columns: heads = [], valid, ...rest } = message;
-      const delta = {
+      deltas.tell({
         ...rest,
         columns: decodeMessage(heads, buffers),
         valid: decodeMessage(valid, buffers.slice(heads.length)),
-      };
-      for (const listener of [...deltaListeners]) {
-        if (listener.stream === delta.stream) {
-          listener.fn(delta);
-        }
-      }
+      });
     }
   }
 
@@ -197,34 +188,18 @@ export function createClient(model) {
         tell();
       });
     },
-    onDelta(stream, fn, signal) {
-      const listener = { stream, fn };
-      return listen(deltaListeners, listener, signal);
-    },
-    onState: (fn, signal) => listen(stateListeners, fn, signal),
+    onDelta: (stream, fn, signal) =>
+      deltas.add((delta) => {
+        if (delta.stream === stream) {
+          fn(delta);
+        }
+      }, signal),
+    onState: states.add,
     dispose() {
       model.off("msg:custom", receive);
       rejectAll("the widget was closed");
-      stateListeners.clear();
-      deltaListeners.clear();
+      states.clear();
+      deltas.clear();
     },
   };
-}
-
-/**
- * @template T
- * @param {Set<T>} listeners
- * @param {T} listener
- * @param {AbortSignal | undefined} signal
- * @returns {() => void}
- */
-function listen(listeners, listener, signal) {
-  const stop = () => {
-    listeners.delete(listener);
-  };
-  if (!signal?.aborted) {
-    listeners.add(listener);
-    signal?.addEventListener("abort", stop, { once: true });
-  }
-  return stop;
 }

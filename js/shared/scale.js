@@ -38,7 +38,7 @@ export function linearSplits(low, high, count, whole = false) {
 
 /**
  * Round values of a logarithmic axis: powers of ten, every second or third where they are many,
- * with 2 and 5 between where they are few.
+ * with 3, or 2 and 5, between where they are few.
  *
  * @param {number} low > 0
  * @param {number} high
@@ -73,7 +73,7 @@ export function logSplits(low, high, count) {
   if (finer.length < 2) {
     return linearSplits(low, high, count);
   }
-  return finer.length <= count ? finer : decades.length > 0 ? decades : finer;
+  return finer.length <= count ? finer : decades.length > 1 ? decades : within([1, 3]);
 }
 
 /**

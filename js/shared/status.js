@@ -83,7 +83,7 @@ export function statusOf(client, find, train) {
     return { text: GONE_TEXT, tone: "error" };
   }
   // While the step compiles, the loop answers late although nothing blocks the kernel.
-  const works = train.state === "compiling" || train.activity !== null;
+  const works = train.state === "compiling" || train.activity !== null || find.stopping;
   if (client.busy && !works) {
     return { text: BUSY_TEXT, tone: "warn" };
   }
@@ -93,7 +93,8 @@ export function statusOf(client, find, train) {
   }
   if (find.state === "running") {
     const what = find.phase === "probes" ? "finding: probes" : "finding";
-    return { text: `${what} ${Math.floor(find.progress * 100)} %`, tone: "active" };
+    const share = `${what} ${Math.floor(find.progress * 100)} %`;
+    return { text: find.stopping ? PENDING["find.stop"] : share, tone: "active" };
   }
   const status = runStatus(train);
   const { notice, activity } = train;

@@ -2,6 +2,8 @@
  * A tiny observable record.
  */
 
+import { createListeners } from "./listeners.js";
+
 /**
  * @template {object} T
  * @typedef {object} Store
@@ -20,8 +22,8 @@
 export function createStore(initial) {
   /** @type {T} */
   let state = { ...initial };
-  /** @type {Set<(state: Readonly<T>, previous: Readonly<T>) => void>} */
-  const subscribers = new Set();
+  /** @type {import("./listeners.js").Listeners<[Readonly<T>, Readonly<T>]>} */
+  const subscribers = createListeners();
 
   return {
     get: () => state,
@@ -32,20 +34,8 @@ export function createStore(initial) {
       }
       const previous = state;
       state = { ...state, ...patch };
-      for (const fn of [...subscribers]) {
-        fn(state, previous);
-      }
+      subscribers.tell(state, previous);
     },
-    subscribe(fn, signal) {
-      const unsubscribe = () => {
-        subscribers.delete(fn);
-      };
-      if (signal?.aborted) {
-        return unsubscribe;
-      }
-      subscribers.add(fn);
-      signal?.addEventListener("abort", unsubscribe, { once: true });
-      return unsubscribe;
-    },
+    subscribe: subscribers.add,
   };
 }

@@ -4,6 +4,7 @@
  */
 
 import { h } from "./dom.js";
+import { createListeners, onAbort } from "./listeners.js";
 
 /**
  * @typedef {object} Theme
@@ -51,8 +52,8 @@ export function createTheme(root, signal) {
   const page = root.ownerDocument;
   /** @type {Map<string, string>} */
   const colors = new Map();
-  /** @type {Set<() => void>} */
-  const listeners = new Set();
+  /** @type {import("./listeners.js").Listeners<[]>} */
+  const listeners = createListeners();
   // A custom property's computed value is unresolved text: only a real colour property of a
   // real element gives what light-dark() and color-mix() come to.
   const probe = h("span", { class: "lrw-hidden", "aria-hidden": "true" });
@@ -66,9 +67,7 @@ export function createTheme(root, signal) {
       delete root.dataset.lrwTheme;
     }
     colors.clear();
-    for (const fn of [...listeners]) {
-      fn();
-    }
+    listeners.tell();
   }
 
   let timer = 0;
@@ -93,15 +92,11 @@ export function createTheme(root, signal) {
     });
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readSoon, { signal });
-  signal.addEventListener(
-    "abort",
-    () => {
-      observer.disconnect();
-      clearTimeout(timer);
-      listeners.clear();
-    },
-    { once: true },
-  );
+  onAbort(signal, () => {
+    observer.disconnect();
+    clearTimeout(timer);
+    listeners.clear();
+  });
   read();
 
   return {
@@ -119,9 +114,6 @@ export function createTheme(root, signal) {
       return color;
     },
     font: () => getComputedStyle(root).fontFamily,
-    onChange(fn, until) {
-      listeners.add(fn);
-      until.addEventListener("abort", () => listeners.delete(fn), { once: true });
-    },
+    onChange: listeners.add,
   };
 }

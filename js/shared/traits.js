@@ -60,6 +60,7 @@
  * @property {"idle" | "running" | "done" | "stopped" | "failed"} state
  * @property {"sweep" | "probes" | null} phase
  * @property {number} progress 0 to 1, of both phases
+ * @property {boolean} stopping It was asked to stop, and goes on to the next point where it can.
  * @property {FindSettings} settings
  * @property {boolean} validation Whether the task has data for it.
  * @property {"train" | "valid"} objective
@@ -231,6 +232,7 @@ const NO_SWEEP = {
   state: "idle",
   phase: null,
   progress: 0,
+  stopping: false,
   settings: {
     low: 1e-7,
     high: 10,

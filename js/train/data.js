@@ -4,6 +4,7 @@
  */
 
 import { decodeAll } from "../shared/codec.js";
+import { createListeners, onAbort } from "../shared/listeners.js";
 import { createTable } from "../shared/series.js";
 
 /** @typedef {import("../shared/codec.js").Columns} Columns */
@@ -42,14 +43,8 @@ export function createRunData(model, client, signal) {
   let seq = 0;
   let complete = false;
   let askedAt = Number.NEGATIVE_INFINITY;
-  /** @type {Set<() => void>} */
-  const listeners = new Set();
-
-  function tell() {
-    for (const fn of [...listeners]) {
-      fn();
-    }
-  }
+  /** @type {import("../shared/listeners.js").Listeners<[]>} */
+  const listeners = createListeners();
 
   function onSnapshot() {
     /** @type {Partial<import("../shared/traits.js").HistorySnapshot> | null} */
@@ -77,7 +72,7 @@ export function createRunData(model, client, signal) {
       table.replace(decodeAll(snapshot.columns));
       valid.replace(decodeAll(snapshot.valid));
     }
-    tell();
+    listeners.tell();
   }
 
   function resync() {
@@ -90,14 +85,10 @@ export function createRunData(model, client, signal) {
   }
 
   model.on("change:_history", onSnapshot);
-  signal.addEventListener(
-    "abort",
-    () => {
-      model.off("change:_history", onSnapshot);
-      listeners.clear();
-    },
-    { once: true },
-  );
+  onAbort(signal, () => {
+    model.off("change:_history", onSnapshot);
+    listeners.clear();
+  });
   client.onDelta(
     "train",
     (delta) => {
@@ -127,7 +118,7 @@ export function createRunData(model, client, signal) {
       }
       table.append(delta.columns);
       valid.append(delta.valid);
-      tell();
+      listeners.tell();
     },
     signal,
   );
@@ -138,9 +129,6 @@ export function createRunData(model, client, signal) {
     valid,
     run: () => run,
     ghost: () => ghost,
-    subscribe(fn, until) {
-      listeners.add(fn);
-      until.addEventListener("abort", () => listeners.delete(fn), { once: true });
-    },
+    subscribe: listeners.add,
   };
 }

@@ -5,6 +5,7 @@
 import {
   button,
   createNote,
+  isDisabled,
   orderField,
   setLabel,
   textField,
@@ -170,7 +171,7 @@ export function createFan({ send, train, swatch, branches, theme, signal }) {
   async function begin() {
     const text = rates.read();
     const length = steps.read();
-    if (text === null || length === null || start.getAttribute("aria-disabled") === "true") {
+    if (text === null || length === null || isDisabled(start)) {
       return;
     }
     const wanted = parseCandidates(String(text));

@@ -3,7 +3,7 @@
  * with it.
  */
 
-import { createNote, textField } from "../shared/controls.js";
+import { createNote, quietLabel, textField } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { formatLoss, formatSteps } from "../shared/format.js";
 import { menu } from "../shared/menu.js";
@@ -41,7 +41,7 @@ export function createForks({ send, train, slotOf, swatch, announce, signal }) {
   const element = h(
     "div",
     { class: "lrw-forks", role: "group", "aria-label": "Forks of the run", hidden: true },
-    h("span", { class: "lrw-label", "aria-hidden": "true" }, "forks"),
+    quietLabel("forks"),
     list,
     note.element,
   );

@@ -3,10 +3,10 @@
  */
 
 import { evaluate } from "../schedule/model.js";
-import { segmentedControl, select } from "../shared/controls.js";
+import { SCALES, segmentedControl, select } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
 import { formatLoss, formatRate, formatSteps, formatTick } from "../shared/format.js";
-import { createPlot, drawLine } from "../shared/plot.js";
+import { createPlot, drawLine, plotTitle } from "../shared/plot.js";
 import { decimate, gather, lastFinite, nearest, smooth } from "../shared/series.js";
 import { bestLine } from "./fan.js";
 import { createFlags } from "./flags.js";
@@ -59,13 +59,10 @@ export function createLosses({ run, store, theme }, { train, cross, branches, si
     signal,
     onChange: (name) => store.set({ metric: name }),
   });
-  const title = h("span", { class: "lrw-plot-title" }, "loss");
+  const title = plotTitle("loss");
   const scale = segmentedControl({
     label: "y axis of the metric",
-    choices: [
-      { value: "linear", label: "linear" },
-      { value: "log", label: "log" },
-    ],
+    choices: SCALES,
     value: store.get().lossScale ?? "linear",
     hook: "loss-scale",
     signal,

@@ -3,7 +3,7 @@
  * frozen groups, a snapshot by hand.
  */
 
-import { button, disclosure, orderField, uniqueId } from "../shared/controls.js";
+import { button, disclosure, orderField, quietLabel, uniqueId } from "../shared/controls.js";
 import { clear, h, setAttribute, setText } from "../shared/dom.js";
 import { formatRate, formatSteps, parseNumber } from "../shared/format.js";
 import { gate, whyBound, whyFixed } from "./gates.js";
@@ -161,7 +161,7 @@ export function createMoreMoves(options) {
       return;
     }
     chips.clear();
-    clear(groups).append(h("span", { class: "lrw-label", "aria-hidden": "true" }, "freeze"));
+    clear(groups).append(quietLabel("freeze"));
     for (const { name } of all) {
       const command = () => (chip.getAttribute("aria-pressed") === "true" ? "thaw" : "freeze");
       /** @type {HTMLButtonElement} */

@@ -3,7 +3,7 @@
  */
 
 import { peak } from "../schedule/model.js";
-import { button, createNote, orderField } from "../shared/controls.js";
+import { button, createNote, isDisabled, orderField } from "../shared/controls.js";
 import { h, setAttribute } from "../shared/dom.js";
 import { formatRate, parseNumber } from "../shared/format.js";
 import { createFan } from "./fan.js";
@@ -73,7 +73,7 @@ export function createMoves({ send, train, preview, store, swatch, branches, the
   /** @type {Move} */
   const move = async (kind, fields, waiting, control) => {
     const at = more.at();
-    if (control.getAttribute("aria-disabled") === "true" || at === null) {
+    if (isDisabled(control) || at === null) {
       return null;
     }
     const answer = await send(kind, { ...fields, ...at }, { waiting, note, control });
@@ -213,7 +213,7 @@ export function createMoves({ send, train, preview, store, swatch, branches, the
       fan.element,
     ),
     undo() {
-      if (undo.getAttribute("aria-disabled") !== "true" && !undo.hidden) {
+      if (!isDisabled(undo) && !undo.hidden) {
         undo.click();
       }
     },

@@ -4,7 +4,9 @@
  */
 
 import { evaluate } from "../schedule/model.js";
+import { isDisabled } from "../shared/controls.js";
 import { formatRate, formatSteps } from "../shared/format.js";
+import { onAbort } from "../shared/listeners.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
 /** @typedef {import("../schedule/nodes.js").ScheduleNode} ScheduleNode */
@@ -77,14 +79,14 @@ export function createPreview({ client, train, onChange, signal }) {
     }
   }
 
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
 
   return {
     attach(control, label, move) {
       const on = () => {
         clearTimeout(timer);
         const off = !train().able.includes("preview");
-        const wanted = off || control.getAttribute("aria-disabled") === "true" ? null : move();
+        const wanted = off || isDisabled(control) ? null : move();
         if (wanted === null) {
           clear();
           return;

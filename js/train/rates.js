@@ -3,9 +3,10 @@
  */
 
 import { createScheduleCanvas } from "../design/canvas.js";
-import { createNote, segmentedControl, select } from "../shared/controls.js";
+import { createNote, SCALES, segmentedControl, select } from "../shared/controls.js";
 import { h, setText } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
+import { plotTitle } from "../shared/plot.js";
 import { decimate, gather } from "../shared/series.js";
 import { lookOf } from "./branches.js";
 import { createFlags } from "./flags.js";
@@ -32,7 +33,7 @@ export function createRates(
   { send, train, cross, branches, preview, signal },
 ) {
   const note = createNote();
-  const title = h("span", { class: "lrw-plot-title" });
+  const title = plotTitle();
   const watch = select({
     label: "hyperparameter",
     hideLabel: true,
@@ -52,10 +53,7 @@ export function createRates(
   });
   const scale = segmentedControl({
     label: "y axis of the learning rate",
-    choices: [
-      { value: "linear", label: "linear" },
-      { value: "log", label: "log" },
-    ],
+    choices: SCALES,
     value: yScale(),
     hook: "rate-scale",
     signal,

@@ -2,7 +2,7 @@
  * A button that works over a number of steps, and the field where it is written.
  */
 
-import { button, orderField } from "../shared/controls.js";
+import { button, isDisabled, orderField } from "../shared/controls.js";
 import { h } from "../shared/dom.js";
 import { formatSteps, parseNumber } from "../shared/format.js";
 
@@ -64,7 +64,7 @@ export function stepField({ field: hook, value, train, onApply, unit, ...options
   const { label, signal } = options;
   const go = () => {
     const steps = field.read();
-    if (steps !== null && apply.getAttribute("aria-disabled") !== "true") {
+    if (steps !== null && !isDisabled(apply)) {
       onApply(steps, apply);
     }
   };

@@ -25,6 +25,7 @@ IDLE: dict[str, Any] = {
     "state": "idle",
     "phase": None,
     "progress": 0.0,
+    "stopping": False,
     "settings": SETTINGS,
     "validation": False,
     "objective": SETTINGS["loss"],

@@ -101,8 +101,9 @@ class Search:
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask for the end after the running chunk."""
+        """Ask for the end after the chunk that runs or compiles; the page is told at once."""
         self._cancel.set()
+        self._changed()
 
     @property
     def running(self) -> bool:
@@ -117,6 +118,7 @@ class Search:
             "state": "running",
             "phase": self._phase,
             "progress": self._done_share(),
+            "stopping": self._cancel.is_set(),
             "settings": self._asked.settings,
             "validation": self._asked.task.validates,
             "objective": self._asked.settings["loss"],
@@ -186,7 +188,7 @@ class Search:
         self._phase = None
         # A run that is over by then is not kept for what was found in it.
         self._asked = dataclasses.replace(self._asked, trainer=None)
-        self._end = {"progress": 1.0, "phase": None, **end}
+        self._end = {"progress": 1.0, "phase": None, "stopping": False, **end}
         self._changed()
         self.done.set_result({"state": self._end["state"]})
 

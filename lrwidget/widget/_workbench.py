@@ -39,7 +39,7 @@ _URGENT_TRAIN = (
     *("run", "state", "total", "pace", "error", "held", "plan_seq", "journal"),
     *("address", "undo", "scheduled", "batch_size"),
 )
-_URGENT_FIND = ("state", "phase", "settings", "error")
+_URGENT_FIND = ("state", "phase", "stopping", "settings", "error")
 
 
 class LRWidget(DesignWidget):
@@ -324,10 +324,11 @@ class LRWidget(DesignWidget):
             StatusOutlet(searches.status, self._writer("_find"), _URGENT_FIND),
             self._train_snapshots,
             self._find_snapshots,
+            # Before the probes: their range test came first.
+            DeltaOutlet(self._search, self._find_snapshots, self.send),
             WholeOutlet(searches.probes_seq, searches.probes, self._writer("_probes")),
             branches,
             rows,
-            DeltaOutlet(self._search, self._find_snapshots, self.send),
         ]
 
     def _writer(self, trait: str) -> Callable[[dict[str, Any]], None]:

@@ -133,8 +133,20 @@ def test_a_rate_is_found_and_used(page, notebook, axe):
     start, stop = root.locator(hook("find-start")), root.locator(hook("find-stop"))
     root.locator(hook("find-settings")).click()
 
+    # What is wrong stands in the field that it is about, which opens and gets the focus.
+    wrong = root.locator(hook("field-high")), root.locator(hook("field-steps"))
+    enter(root, steps="5", high="1e-9")
+    root.locator(hook("find-settings")).click()
+    start.click()
+    expect(wrong[0]).to_be_focused()
+    expect(wrong[0]).to_have_accessible_description("the highest rate must be > 1e-7")
+    expect(wrong[1]).to_have_accessible_description(re.compile("steps must be .* 10 to 10"))
+    expect(root.locator("[aria-live]")).to_have_text("The highest rate must be > 1e-7")
+    assert values(notebook, "clicked.sweep") is None
+
     # Stopped while the range test runs: what has come until then is kept.
-    enter(root, steps="10000", seeds="16")
+    enter(root, high="10", steps="10000", seeds="16")
+    expect(root.locator("[aria-invalid]")).to_have_count(0)
     start.click()
     expect(status).to_contain_text("finding", timeout=SOON)
     expect(plot).to_have_attribute("aria-label", SWEPT, timeout=FOUND)
@@ -168,7 +180,10 @@ def test_a_rate_is_found_and_used(page, notebook, axe):
     start.click()
     expect(status).to_contain_text("probes", timeout=FOUND)
     stop.click()
-    expect(root.locator(".lrw-find")).to_contain_text("stopping…", timeout=SOON)
+    # Heard at once, although the search can only end when the gate is open.
+    expect(stop).to_have_text("Stopping…", timeout=SOON)
+    expect(root.locator(".lrw-find")).to_contain_text("Stopping as soon as", timeout=SOON)
+    expect(status).to_have_text("stopping…")
     notebook.evaluate("gate.set()")
     expect(ended(root, "stopped")).to_contain_text("Stopped")
     expect(root.locator(".lrw-find")).to_contain_text("The short runs were stopped.")

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { placeLabels } from "../../js/find/marks.js";
+import { placeLabels, ruleStyle } from "../../js/find/marks.js";
 import { axisShare, rateRange, sweepRange } from "../../js/find/range.js";
-import { chosenSettings, settingsError, settingsText } from "../../js/find/settings.js";
-import { afterHiding, disagreement, isHidden } from "../../js/find/suggestions.js";
+import { chosenSettings, settingsErrors, settingsText } from "../../js/find/settings.js";
+import { afterHiding, disagreement, isHidden, spreadText } from "../../js/find/suggestions.js";
 import { sweepText } from "../../js/find/sweep_plot.js";
 import {
   aimOf,
@@ -76,13 +76,17 @@ test("labels that would cover each other stand in rows, and on both sides of the
 
 test("settings are checked as Python does", () => {
   const good = { low: 1e-7, high: 10, steps: 100, seeds: 3 };
-  assert.equal(settingsError(good), null);
-  assert.equal(settingsError({ ...good, low: 0 })?.field, "low");
-  assert.equal(settingsError({ ...good, low: 20 })?.field, "high");
-  assert.equal(settingsError({ ...good, steps: 9 })?.field, "steps");
-  assert.equal(settingsError({ ...good, steps: 10.5 })?.field, "steps");
-  assert.equal(settingsError({ ...good, seeds: 0 })?.field, "seeds");
-  assert.equal(settingsError({ ...good, seeds: 1.5 })?.field, "seeds");
+  /** @param {Partial<typeof good>} change */
+  const wrong = (change) => Object.keys(settingsErrors({ ...good, ...change })).join();
+  assert.equal(wrong({}), "");
+  assert.equal(wrong({ low: 0 }), "low");
+  assert.equal(wrong({ low: 20 }), "high");
+  assert.equal(wrong({ steps: 9 }), "steps");
+  assert.equal(wrong({ steps: 10.5 }), "steps");
+  assert.equal(wrong({ seeds: 0 }), "seeds");
+  assert.equal(wrong({ seeds: 1.5 }), "seeds");
+  // Each says what is wrong in it, whatever is wrong elsewhere.
+  assert.equal(wrong({ low: 20, steps: 5, seeds: 0 }), "high,steps,seeds");
 });
 
 test("the closed line says what will be searched", () => {
@@ -105,6 +109,19 @@ test("settings saved by an older page are filled up, and nothing else is sent", 
     loss: "train",
     budget: "quick",
   });
+});
+
+test("every rule looks different from all others", () => {
+  // As many as Python declares.
+  const styles = Array.from({ length: 8 }, (_, index) => ruleStyle(index));
+  assert.equal(new Set(styles.map(({ path }) => path)).size, 8);
+  assert.equal(new Set(styles.map(({ color, dash }) => `${color} ${dash}`)).size, 8);
+});
+
+test("how far a rule's rates for the seeds are apart", () => {
+  assert.equal(spreadText(), "");
+  assert.equal(spreadText([0.0151, 0.0449]), "0.015 – 0.045 by seed");
+  assert.equal(spreadText([2.36e-6, 2.38e-6]), "for every seed");
 });
 
 test("it is said by how much the rules disagree", () => {
@@ -137,7 +154,22 @@ test("the note tells how far it is, in both phases", () => {
   assert.equal(noteOf(findWith(three), "idle", come), "step 42 of 100, 3 seeds");
   const probing = findWith({ ...running, phase: "probes" });
   assert.equal(noteOf(probing, "idle", { points: 100, runs: 1 }), "1 short run");
-  assert.equal(noteOf(probing, "idle", { points: 100, runs: 7 }), "7 short runs");
+  assert.equal(
+    noteOf(probing, "idle", { points: 100, runs: 7, best: 0.02 }),
+    "7 short runs, the lowest at 0.02 so far",
+  );
+  // What takes longest: nothing has come yet.
+  const none = { points: 0, runs: 0 };
+  assert.equal(noteOf(findWith(running), "idle", none), "The first step is being compiled…");
+  const looking = { ...running, phase: "probes", advice: { stage: "looking at the curvature" } };
+  assert.equal(noteOf(findWith(looking), "idle", none), "Looking at the curvature…");
+  // That Stop was heard goes before how far it is, in both.
+  for (const phase of ["sweep", "probes"]) {
+    assert.match(
+      noteOf(findWith({ ...running, phase, stopping: true }), "idle", come),
+      /^Stopping/,
+    );
+  }
   assert.match(noteOf(findWith({}), "running", come), /pause or stop it/);
 });
 
@@ -179,14 +211,17 @@ test("an advice and a refusal in words", () => {
   assert.ok(done.advice);
   assert.equal(titleOf(done.advice), "Use 2.4e-3");
   assert.equal(betweenOf(done.advice), "between 1.3e-3 and 4.1e-3");
-  assert.equal(spokenOutcome(done), "Advice: Use 2.4e-3, between 1.3e-3 and 4.1e-3. fairly sure");
+  const ended = "The range test reached its highest rate.";
+  const said = `${ended} Advice: 2.4e-3.`;
+  assert.equal(noteOf(done, "idle", { points: 100, runs: 7 }), said);
+  assert.equal(spokenOutcome(done), `${said} Fairly sure, between 1.3e-3 and 4.1e-3`);
   assert.match(aimOf(done.advice, "start"), /training loss after 2\u202f000 steps\.$/);
   assert.match(
     aimOf({ ...done.advice, loss: "valid" }, "here"),
     /validation .* from where the run is/,
   );
   const refused = findWith({ state: "done", advice: { state: "refused", refused: "one batch" } });
-  assert.match(spokenOutcome(refused), /No advice: one batch/);
+  assert.equal(spokenOutcome(refused), `${ended} No advice. One batch`);
 });
 
 test("only a search that is over without an advice is barren", () => {

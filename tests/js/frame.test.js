@@ -40,6 +40,16 @@ test("a late answer while the step compiles is not the kernel's fault", () => {
   assert.equal(at({ state: "compiling" }, starting).text, "compiling the training step…");
 });
 
+test("a search that was stopped says so until it has ended, however long its answer takes", () => {
+  const stopping = { state: "running", phase: "probes", progress: 0.3, stopping: true };
+  const waiting = { pending: ["find.stop"], busy: true, gone: false };
+  for (const client of [calm, waiting]) {
+    assert.equal(at({ state: "finding" }, client, stopping).text, "stopping…");
+  }
+  // Not even heard yet: then it is the kernel that is busy.
+  assert.equal(at({}, waiting, { ...stopping, stopping: false }).text, BUSY_TEXT);
+});
+
 test("a sweep shows its progress", () => {
   assert.equal(
     at({ state: "finding" }, calm, { state: "running", progress: 0.427 }).text,

@@ -1,4 +1,4 @@
-"""Every widget here has a stub comm and a small bundle."""
+"""Every widget here has a stub comm and a small bundle; the tests of Find share a task."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import comm
 import ipywidgets
+import jax.numpy as jnp
 import pytest
 
-from lrwidget.widget import _bundle
-from tests.widget.page import StubComm
+import lrwidget as lrw
+from lrwidget import optimizers
+from lrwidget.widget import LRWidget, _bundle
+from tests.widget.page import Page, StubComm
+from tests.widget.probing import COSINE, Probing, X, Y, loss_fn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +44,24 @@ def _small_bundle(
 @pytest.fixture
 def real_bundle() -> None:
     """Have the widget open with what ``npm run build`` made."""
+
+
+# ---- for the tests of Find; other modules have their own `task` and `page` ----------------------
+
+
+@pytest.fixture(scope="module")
+def task() -> lrw.Task:
+    return lrw.Task({"w": jnp.zeros(4)}, loss_fn, train=(X, Y), batch_size=32)
+
+
+@pytest.fixture
+def page(task: lrw.Task) -> Iterator[Page]:
+    """A widget whose run is slow and long, so that there is time for everything."""
+    made = Page(LRWidget(task, optimizers.sgd(COSINE), pace=400))
+    yield made
+    made.widget.close()
+
+
+@pytest.fixture
+def probing(monkeypatch: pytest.MonkeyPatch) -> Probing:
+    return Probing(monkeypatch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,10 +118,13 @@ class Page:
 
     def wait(self, happened: Callable[[], Any]) -> Any:
         """Wait until `happened` returns something true, and return that."""
+        end = time.monotonic() + PATIENCE
         with self.comm.arrived:
-            ok = self.comm.arrived.wait_for(happened, timeout=PATIENCE)
-        assert ok, "nothing of that kind has arrived"
-        return happened()
+            while not (found := happened()):
+                assert time.monotonic() < end, "nothing of that kind has arrived"
+                # Not until a message comes: a run's own numbers may change without one.
+                self.comm.arrived.wait(0.1)
+        return found
 
     def wait_for(self, trait: str, key: str, *values: Any) -> dict[str, Any]:
         """Wait until a trait has been sent with one of `values` under `key`."""

@@ -1,4 +1,4 @@
-"""What stands in for `lrwidget.advise`: it begins, and ends as it is told to."""
+"""What the tests of Find share: a small task, and what stands in for `lrwidget.advise`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import math
 import threading
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 
-from lrwidget import finding
+from lrwidget import finding, schedules
 from tests.widget.page import PATIENCE
 
+COSINE = schedules.preset("cosine", peak_value=0.05, steps=100_000)
+WARMUP = schedules.preset("warmup_cosine", peak_value=0.05, steps=400)
+X = np.random.default_rng(0).normal(size=(256, 4)).astype(np.float32)
+Y = X @ np.array([1.0, -2.0, 0.5, 3.0], np.float32)
 PLAIN = {"low": 1e-5, "high": 1.0, "steps": 40, "seeds": 1, "budget": "none"}
+
+
+def loss_fn(params, batch):
+    x, y = batch
+    return jnp.mean((x @ params["w"] - y) ** 2)
 
 
 def started(page):

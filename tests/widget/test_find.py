@@ -10,40 +10,22 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget import finding, optimizers, schedules
-from lrwidget.finding import rules
+from lrwidget import finding, optimizers
+from lrwidget.finding import _curvature, _first_look, rules
 from lrwidget.widget import LRWidget
 from tests.widget.page import PATIENCE, Page, decoded, decoded_delta
-from tests.widget.probing import PLAIN, PROBE, REFUSAL, Probing, found, newest, started
-
-COSINE = schedules.preset("cosine", peak_value=0.05, steps=100_000)
-WARMUP = schedules.preset("warmup_cosine", peak_value=0.05, steps=400)
-X = np.random.default_rng(0).normal(size=(256, 4)).astype(np.float32)
-Y = X @ np.array([1.0, -2.0, 0.5, 3.0], np.float32)
-
-
-def loss_fn(params, batch):
-    x, y = batch
-    return jnp.mean((x @ params["w"] - y) ** 2)
-
-
-@pytest.fixture(scope="module")
-def task():
-    return lrw.Task({"w": jnp.zeros(4)}, loss_fn, train=(X, Y), batch_size=32)
-
-
-@pytest.fixture
-def page(task):
-    """A widget whose run is slow and long, so that there is time for everything."""
-    made = Page(LRWidget(task, optimizers.sgd(COSINE), pace=400))
-    yield made
-    made.widget.close()
-
-
-@pytest.fixture
-def probing(monkeypatch):
-    return Probing(monkeypatch)
-
+from tests.widget.probing import (
+    COSINE,
+    PLAIN,
+    PROBE,
+    REFUSAL,
+    X,
+    Y,
+    found,
+    loss_fn,
+    newest,
+    started,
+)
 
 # ---- the range test ----------------------------------------------------------------------------
 
@@ -138,11 +120,16 @@ def test_stop_is_answered_when_the_range_test_has_ended(probing):
     page.ask("find.start", low=1e-6, high=1e-3, steps=1000, seeds=1)
     running = page.wait_for("_find", "state", "running")
     assert running["phase"] == "sweep"
+    assert running["stopping"] is False
     stop = page.command("find.stop")
+    # That it was heard is told long before it has come to its end.
+    assert page.wait_for("_find", "stopping", True)["state"] == "running"
+    assert not [reply for reply in page.replies() if reply["id"] == stop]
     gate.set()
     assert page.reply(stop)["value"] == {"state": "stopped"}
     stopped = page.wait_for("_find", "state", "stopped")
     assert (stopped["stopped"], stopped["advice"], stopped["phase"]) == ("cancelled", None, None)
+    assert stopped["stopping"] is False
     assert probing.given == []
     page.ask("find.start", **PLAIN)
 
@@ -183,6 +170,7 @@ def test_the_page_knows_which_rules_to_show(page):
     assert [rule["name"] for rule in listed] == list(rules)
     assert [rule["shown"] for rule in listed] == [rule.shown for rule in rules.values()]
     assert {True, False} == {rule["shown"] for rule in listed}
+    assert len(listed) <= 8  # so many styles has js/find/marks.js
 
 
 def test_the_validation_loss_is_swept_where_there_is_validation_data(probing):
@@ -306,6 +294,25 @@ def test_stop_ends_the_probes_and_keeps_what_there_is(page, probing):
     assert stopped["suggestions"] == dict(page.widget.sweep.suggestions)
     assert page.widget.advice is None
     page.wait(lambda: newest(page, "_sweep").get("columns"))
+
+
+def test_a_stop_while_the_first_program_compiles_leaves_the_next_out(page, monkeypatch):
+    real = _first_look.first_look
+
+    def first_look(*args, **given):
+        look = real(*args, **given)
+        page.widget._search().cancel()
+        return look
+
+    def curvature_at(*args, **given):
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(_first_look, "first_look", first_look)
+    monkeypatch.setattr(_curvature, "curvature_at", curvature_at)
+    page.ask("find.start", low=1e-5, high=1.0, steps=40, seeds=1)
+    told = found(page)["advice"]
+    assert (told["state"], told["error"]) == ("stopped", None)
+    assert told["gradient_steps"] > 0
 
 
 def test_a_stop_with_the_last_chunk_of_the_range_test_leaves_the_probes_out(

@@ -11,41 +11,12 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget import finding, optimizers, schedules
+from lrwidget import finding, optimizers
 from lrwidget.training import Step
 from lrwidget.widget import LRWidget
 from lrwidget.widget._rest import Place, factor_for
 from tests.widget.page import PATIENCE, Page
-from tests.widget.probing import PLAIN, Probing, found, started
-
-COSINE = schedules.preset("cosine", peak_value=0.05, steps=100_000)
-WARMUP = schedules.preset("warmup_cosine", peak_value=0.05, steps=400)
-X = np.random.default_rng(0).normal(size=(256, 4)).astype(np.float32)
-Y = X @ np.array([1.0, -2.0, 0.5, 3.0], np.float32)
-
-
-def loss_fn(params, batch):
-    x, y = batch
-    return jnp.mean((x @ params["w"] - y) ** 2)
-
-
-@pytest.fixture(scope="module")
-def task():
-    return lrw.Task({"w": jnp.zeros(4)}, loss_fn, train=(X, Y), batch_size=32)
-
-
-@pytest.fixture
-def page(task):
-    """A widget whose run is slow and long, so that there is time for everything."""
-    made = Page(LRWidget(task, optimizers.sgd(COSINE), pace=400))
-    yield made
-    made.widget.close()
-
-
-@pytest.fixture
-def probing(monkeypatch):
-    return Probing(monkeypatch)
-
+from tests.widget.probing import COSINE, PLAIN, WARMUP, X, Y, found, loss_fn, started
 
 # ---- from where a run is -----------------------------------------------------------------------
 
