@@ -49,13 +49,16 @@ $(NOTIFICATIONS):
 
 # ------------------------------------------------------------------------------ checks and tests
 
-# Tests that start programs of their own: mostly they wait for these.
+# Tests that start programs of their own: mostly they wait for these, so one more runs at a time.
 ALONE := (browser or kernel or versions)
+
+# The tests start hundreds of processes: without compiled modules each would parse the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: test
 test: check bundle js-test chromium
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not $(ALONE) and not soak"
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "$(ALONE) and not soak"
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "$(ALONE) and not soak"
 
 .PHONY: quick
 quick: $(STAMPS)/dev bundle js-test

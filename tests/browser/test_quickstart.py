@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -123,24 +121,26 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     peak = values(notebook, "widget.schedule.peak_value")
     np.testing.assert_allclose(json.loads(done.stdout), curve, rtol=0, atol=1e-6 * peak)
 
-    # Train: it starts, the loss falls, a pause is confirmed at once, ten times over.
+    # Train: it starts, the loss falls, each of ten pauses is confirmed and holds the run.
     root.locator(hook("tab-train")).click()
     root.locator(hook("train-start")).click()
     status = root.locator(hook("status"))
     expect(status).to_contain_text("training", timeout=60 * SECOND)
     progress = root.locator(hook("progress"))
-    waited = []
     for _ in range(10):
         # Some steps on between two pauses: the run is really under way.
         position = progress.get_attribute("aria-valuenow")
         expect(progress).not_to_have_attribute("aria-valuenow", position)
-        started = time.perf_counter()
         root.locator(hook("train-pause")).click()
         expect(status).to_contain_text("paused")
-        waited.append(time.perf_counter() - started)
+        # How soon is measured in benchmarks/answer.py.
+        state, position = values(notebook, "[widget.trainer.state, widget.trainer.position]")
+        assert state == "paused"
+        expect(progress).to_have_attribute("aria-valuenow", str(position))
         root.locator(hook("train-resume")).click()
         expect(status).to_contain_text("training")
-    assert statistics.median(waited) <= 0.3, waited
+    commands = values(notebook, "[e.command for e in widget.trainer.journal]")
+    assert commands == ["pause", "resume"] * 10
 
     # The rest of the curve is dragged in the middle of the run, and the run follows it.
     root.locator(hook("train-pause")).click()
@@ -171,7 +171,8 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     # Reload: history and controls are back.
     notebook.reload()
     root = notebook.output(WIDGET_CELL).locator(".lrw-root")
-    expect(root.locator(hook("status"))).to_contain_text("finished")
+    # The page, the kernel's news and the widget, on a machine that may be busy.
+    expect(root.locator(hook("status"))).to_contain_text("finished", timeout=60 * SECOND)
     expect(root.locator(hook("train-restart"))).to_be_enabled()
     expect(root.locator(hook("progress"))).to_have_attribute("aria-valuenow", "440")
     expect(root.locator(hook("loss-value"))).to_contain_text(re.compile(r"\d\.\d"))

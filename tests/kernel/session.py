@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import datetime as dt
 import itertools
 import os
@@ -65,6 +66,15 @@ class KernelError(Exception):
     """A cell raised."""
 
 
+@dataclasses.dataclass
+class Cell:
+    """What has been heard of a cell so far."""
+
+    printed: list[str] = dataclasses.field(default_factory=list)
+    errors: list[str] = dataclasses.field(default_factory=list)
+    ended: bool = False
+
+
 class Session:
     """One kernel, one front end."""
 
@@ -78,32 +88,25 @@ class Session:
         self.comm_id = ""
         self.subshell: str | None = None
         self._ids = itertools.count(1)
+        self._cells: dict[str, Cell] = {}
 
     # ---- cells --------------------------------------------------------------------------------
 
     def begin(self, code: str) -> str:
         """Send a cell and return its message's id."""
-        return str(self.client.execute(code, store_history=False))
+        cell = str(self.client.execute(code, store_history=False))
+        self._cells[cell] = Cell()
+        return cell
 
     def finish(self, cell: str) -> str:
         """Wait for a cell's end and return what it printed."""
-        printed: list[str] = []
-        errors: list[str] = []
-
-        def idle(message: dict[str, Any]) -> bool:
-            if message["parent_header"].get("msg_id") != cell:
-                return False
-            content = message["content"]
-            if message["msg_type"] == "stream" and content["name"] == "stdout":
-                printed.append(content["text"])
-            elif message["msg_type"] == "error":
-                errors.append("\n".join(content["traceback"]))
-            return message["msg_type"] == "status" and content["execution_state"] == "idle"
-
-        self._read_until(idle)
-        if errors:
-            raise KernelError(errors[0])
-        return "".join(printed).strip()
+        heard = self._cells[cell]
+        # It may have ended while the reply to a command was waited for.
+        if not heard.ended:
+            self._read_until(lambda _: heard.ended)
+        if heard.errors:
+            raise KernelError(heard.errors[0])
+        return "".join(heard.printed).strip()
 
     def run(self, code: str) -> str:
         """Run a cell and return what it printed."""
@@ -179,6 +182,7 @@ class Session:
             content = message["content"]
             asked = message["parent_header"].get("msg_type")
             self.seen.append((message["msg_type"], asked, content))
+            self._note(message)
             if message["msg_type"] == "comm_msg" and content["comm_id"] == self.comm_id:
                 self.comms.append(content["data"])
             if done(message):
@@ -188,6 +192,19 @@ class Session:
             f"the kernel has not sent what was waited for. It sent last:\n{last}\n"
             f"and its threads are at:\n{self._stacks()}"
         )
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Keep what a message says of the cell that it belongs to."""
+        cell = self._cells.get(message["parent_header"].get("msg_id", ""))
+        if cell is None:
+            return
+        kind, content = message["msg_type"], message["content"]
+        if kind == "stream" and content["name"] == "stdout":
+            cell.printed.append(content["text"])
+        elif kind == "error":
+            cell.errors.append("\n".join(content["traceback"]))
+        elif kind == "status" and content["execution_state"] == "idle":
+            cell.ended = True
 
     def _stacks(self) -> str:
         """Return where each thread of the kernel is, asked for past its message loop."""

@@ -24,7 +24,7 @@ from tests.kernel.test_kernel import SETUP, WIDGET
 pytestmark = pytest.mark.kernel
 
 HELPERS = """
-import gc, threading, time, weakref
+import gc, sys, threading, time, weakref
 from lrwidget.training import Pause, Stop
 
 def threads():
@@ -36,6 +36,19 @@ def settle(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, (condition, threads())
         time.sleep(0.02)
+
+def tell_when_waiting(t):
+    # An interrupt before the cell is inside `wait` would end the cell alone.
+    main = threading.get_ident()
+    def inside():
+        frame = sys._current_frames()[main]
+        while frame is not None and frame.f_code is not type(t).wait.__code__:
+            frame = frame.f_back
+        return frame is not None
+    def tell():
+        settle(inside)
+        print("it waits", flush=True)
+    threading.Thread(target=tell, daemon=True).start()
 
 def same(a, b):
     return bool((np.asarray(a["w"]) == np.asarray(b["w"])).all())
@@ -118,10 +131,10 @@ def test_the_cell_that_runs_again_leaves_one_run_and_no_thread(session):
 def test_an_interrupt_ends_the_cell_and_its_run_and_keeps_the_weights(session):
     session.run("t = lrw.Trainer(task, lrw.optimizers.sgd(curve))")
     cell = session.begin(
-        "t.start()\nsettle(lambda: t.position > 99)\nprint('begun', flush=True)\nt.wait()"
+        "t.start()\nsettle(lambda: t.position > 99)\ntell_when_waiting(t)\nt.wait()"
     )
     session._read_until(
-        lambda m: m["msg_type"] == "stream" and "begun" in m["content"].get("text", "")
+        lambda m: m["msg_type"] == "stream" and "it waits" in m["content"].get("text", "")
     )
     session.interrupt()
     with pytest.raises(KernelError, match="KeyboardInterrupt"):

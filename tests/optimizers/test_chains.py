@@ -18,7 +18,7 @@ from lrwidget.optimizers._json import from_node, to_node
 from tests.optimizers.forms import PARAMS, distance, equal, executed, program, trained
 from tests.optimizers.strategies import drawn, scheduled
 
-STEPS, PARTS = 12, 5
+STEPS, PARTS = 12, 10
 CHAINS = 200 // PARTS
 
 
@@ -109,7 +109,7 @@ def test_every_form_of_a_random_chain_is_the_same_optimizer(part):
     seen = {}
 
     @seed(part)
-    @settings(max_examples=56, phases=[Phase.generate])
+    @settings(max_examples=30, phases=[Phase.generate])
     @given(drawn())
     def check(example):
         chain = example.chain

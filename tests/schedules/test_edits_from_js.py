@@ -13,7 +13,6 @@ from lrwidget.schedules import Schedule
 from lrwidget.schedules._presets import catalogue
 
 ROOT = pathlib.Path(__file__).parents[2]
-COUNT = 1000
 
 
 def edited(first: int, count: int) -> list[dict]:
@@ -30,10 +29,10 @@ def edited(first: int, count: int) -> list[dict]:
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
-@pytest.fixture(scope="module")
-def cases() -> list[dict]:
-    cases = edited(1, COUNT)
-    assert len(cases) == COUNT
+@pytest.fixture(scope="module", params=[300, pytest.param(3000, marks=pytest.mark.soak)])
+def cases(request: pytest.FixtureRequest) -> list[dict]:
+    cases = edited(1, request.param)
+    assert len(cases) == request.param
     return cases
 
 
@@ -75,4 +74,4 @@ def test_both_stretch_and_scale_a_schedule_alike(cases):
         if "error" not in case["higher"]:
             scaled, theirs = schedule.scaled(3), Schedule.from_node(case["higher"])
             assert_alike(scaled, scaled(at), theirs(at), told(case))
-    assert compared > COUNT / 2
+    assert compared > len(cases) / 2

@@ -325,7 +325,7 @@ def test_an_interrupt_stops_the_run_and_goes_on():
 
 
 def test_awaiting_a_run_leaves_the_event_loop_free(plain):
-    t = trainer(pace=500)
+    t = trainer(pace=100)
     ticks = []
 
     async def tick():

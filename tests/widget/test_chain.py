@@ -698,9 +698,20 @@ def changed(value, at, new):
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_chain_with_anything_in_it_is_answered_and_taken_whole_or_not_at_all(data):
+    assert_whole_or_not_at_all(data)
+
+
+@pytest.mark.soak
+@settings(max_examples=500)
+@given(data=st.data())
+def test_so_is_one_with_much_else_in_it(data):
+    assert_whole_or_not_at_all(data)
+
+
+def assert_whole_or_not_at_all(data):
     page = opened(chain=GROUPED)
     before, node = page.widget.chain, shown(page)["chain_node"]
     for _ in range(data.draw(st.integers(1, 3))):

@@ -37,7 +37,7 @@ def worker():
 
 
 @pytest.mark.parametrize("name", schedules.names())
-@pytest.mark.parametrize("steps", [10, 2000])
+@pytest.mark.parametrize("steps", [2000, pytest.param(10, marks=pytest.mark.soak)])
 def test_the_code_of_every_preset_equals_its_curve(worker, name, steps):
     schedule = schedules.preset(name, peak_value=3e-3, steps=steps)
     given = verdict(worker, claim(schedule.to_code(), schedule))

@@ -171,9 +171,23 @@ almost_commands = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(json_values | almost_commands, min_size=1, max_size=5))
+anything = st.lists(json_values | almost_commands, min_size=1, max_size=5)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(anything)
 def test_whatever_comes_is_answered_once_and_the_design_stays_valid(fuzz_page, messages):
+    assert_answered(fuzz_page, messages)
+
+
+@pytest.mark.soak
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(anything)
+def test_so_is_much_more_of_it(fuzz_page, messages):
+    assert_answered(fuzz_page, messages)
+
+
+def assert_answered(fuzz_page, messages):
     count = len(fuzz_page.replies())
     for message in messages:
         fuzz_page.post(message)

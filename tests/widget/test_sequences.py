@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import ipywidgets
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -259,4 +260,9 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=30, stateful_step_count=25)
+TestEdits.settings = settings(max_examples=12, stateful_step_count=25)
+
+
+@pytest.mark.soak
+class TestManyEdits(Edits.TestCase):
+    settings = settings(max_examples=200, stateful_step_count=25)
