@@ -116,7 +116,12 @@ def _written(bound: float) -> str:
 
 def did_you_mean(value: Any, names: list[str]) -> str:
     """Return the nearest of some names as the end of a message; empty where none is near."""
-    close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    if not isinstance(value, str):
+        return ""
+    close = difflib.get_close_matches(value, names, n=1)
+    if not close and len(value) > 1:
+        # Many know hyperparameters by their initials: lr, wd.
+        close = [n for n in names if "".join(part[:1] for part in n.split("_")) == value.lower()]
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget.finding._curve import GrowingCurve
+from lrwidget.finding._curve import GrowingCurve, unresponsive
 from lrwidget.finding._ladder import Climb, LadderKind, climb
 from lrwidget.finding._measured import measured
 from lrwidget.finding._rules import FloatArray, rules, suggest
@@ -145,6 +145,9 @@ def find_lr(
     as ``prodigy``, are tested as they are: what is found is a factor of theirs, and 1 is their
     authors' choice.
 
+    Where the loss nowhere falls by more than its noise, there is nothing to suggest: all rules are
+    then in `LRSweep.silent`, which says whether it only rises or does not respond at all.
+
     Two optimizers, such as those of a generator and a discriminator, are two groups with chains of
     their own: ``address="generator/learning_rate", metric="generator_loss"`` lets one climb while
     the other runs at its rate.
@@ -198,12 +201,13 @@ def find_lr(
 
 def _watched(task: Task, loss: Any, metric: Any) -> Watched:
     from lrwidget.finding._lockstep import Watched
-    from lrwidget.finding._probe import check_valid_loss
 
     _checks.choice("loss", loss, ("train", "valid"))
     if loss == "valid" and not task.validates:
         raise ValueError('loss must be "train" for a task without validation data, got "valid"')
     if loss == "valid" and metric == "loss":
+        from lrwidget.finding._probe import check_valid_loss  # which a plain sweep need not load
+
         check_valid_loss(task)
     names = task.evaluator.names if loss == "valid" else ("loss", *task.metrics)
     _checks.choice("metric", metric, names)
@@ -252,6 +256,9 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
     # A NaN is not kept, so the rung at which it came is the next one.
     last = {"nan": count, "diverged": count - 1}.get(stopped)
     suggestions, silent = suggest(rates, curve.smoothed, steps, of_rates=first.is_rate)
+    if (why := unresponsive(curve.losses, told["metric"])) is not None:
+        # A rule reads any curve; of this one it would read the noise.
+        suggestions, silent = {}, dict.fromkeys(rules, why)
     by_ladder = {first.name: MappingProxyType(suggestions)}
     for other in way.ladders[1:]:
         said, _ = suggest(other.values[:count], curve.smoothed, steps, of_rates=other.is_rate)
@@ -283,8 +290,8 @@ def _by_seed(
     way: Climb, curve: GrowingCurve, of_mean: Mapping[str, float]
 ) -> Mapping[str, FloatArray]:
     first, count = way.ladders[0], len(curve)
-    said = [of_mean]  # which is the one seed's own
-    if curve.seeds > 1:
+    said = [of_mean] * curve.seeds  # which is the one seed's own; of nothing, all say nothing
+    if curve.seeds > 1 and of_mean:
         said = [
             suggest(first.values[:count], smoothed, way.rungs, of_rates=first.is_rate)[0]
             for smoothed in curve.smoothed_by_seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,7 +65,7 @@ class Start:
     step: int
     left: int | None
     goes_on: bool
-    _carry: Carry
+    _begun: Callable[[], Carry]
     _origin: Origin
     _saved: Any
     _rows: Callable[[int, int], npt.NDArray[np.float64]]
@@ -76,10 +77,7 @@ class Start:
 
     def carry(self) -> Carry:
         """Return what a run begins with, in arrays of its own."""
-        from lrwidget.training._arrays import copied
-
-        carry: Carry = copied(self._carry)
-        return carry
+        return self._begun()
 
     def rows(self, first: int, count: int) -> npt.NDArray[np.float64]:
         """Return what the plan has for `count` steps, the first of them `first` steps from here.
@@ -168,7 +166,7 @@ def started(task: Task, chain: Chain, start: Any = None) -> Iterator[Start]:
         step=0,
         left=None,
         goes_on=False,
-        _carry=runner.initial(begin),
+        _begun=functools.partial(runner.initial, begin),
         _origin=START,
         _saved=None,
         _rows=_rows_of(chain, runner.addresses),
@@ -216,6 +214,7 @@ def _paused(trainer: Trainer) -> bool:
 
 def _in_run(task: Task, chain: Chain, trainer: Trainer) -> Start:
     from lrwidget.schedules import Schedule
+    from lrwidget.training._arrays import copied
     from lrwidget.training._batches import Origin
 
     if trainer.task is not task:
@@ -248,7 +247,7 @@ def _in_run(task: Task, chain: Chain, trainer: Trainer) -> Start:
         step=state.step,
         left=max(trainer.steps - state.step, 0),
         goes_on=goes_on,
-        _carry=carry,
+        _begun=functools.partial(copied, carry),
         _origin=Origin(span.step, span.epoch),
         _saved=state.stream,
         _rows=rows,

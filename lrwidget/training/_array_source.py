@@ -22,6 +22,7 @@ from lrwidget.training._batches import (
     as_array,
     equal_axis,
 )
+from lrwidget.training._permutation import is_by_hand, permutations
 
 # The orders of the epochs that two chunks may reach lie on the device: about 4 MB of them.
 _ORDER_ENTRIES = 2**19
@@ -79,7 +80,7 @@ class ArraySource(ArrayData):
         if opens:
             # Most streams begin so: it is shuffled once, and before it is needed.
             pool = _shuffler()
-            self.opening = self.fill(pool, self.blank(), 0, 1)
+            self.opening = self.fill(pool, None, 0, 1)
             pool.shutdown(wait=False)
 
     def resized(self, batch_size: int) -> ArraySource:
@@ -119,18 +120,32 @@ class ArraySource(ArrayData):
     def fill(
         self,
         pool: concurrent.futures.Executor,
-        order: jax.Array,
+        order: jax.Array | None,
         first: int,
         count: int,
     ) -> concurrent.futures.Future[jax.Array]:
-        """Start to write the epochs from `first` on into a copy of `order`."""
-        return pool.submit(
-            _fill, order, np.int32(first), np.int32(count), np.uint32(self.seed), self.examples
-        )
+        """Start to write the epochs from `first` on into a copy of `order`, or into a new one."""
+        fill = self._fill_by_hand if is_by_hand() else self._fill_compiled
+        return pool.submit(fill, order, first, count)
 
-    def blank(self) -> jax.Array:
-        """Return room for the orders of as many epochs as two chunks may reach."""
-        return jnp.zeros((self.rows, self._width), jnp.int32)
+    def _fill_by_hand(self, order: jax.Array | None, first: int, count: int) -> jax.Array:
+        filled = np.zeros(self._shape, np.int32) if order is None else np.array(order)
+        orders = permutations(self.seed, first, count, self.examples)
+        filled[np.arange(first, first + count) % self.rows] = orders[:, : self._width]
+        return jnp.asarray(filled)
+
+    def _fill_compiled(self, order: jax.Array | None, first: int, count: int) -> jax.Array:
+        if order is None:
+            order = jnp.zeros(self._shape, jnp.int32)
+        filled: jax.Array = _fill(
+            order, np.int32(first), np.int32(count), np.uint32(self.seed), self.examples
+        )
+        return filled
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        # Room for as many epochs as two chunks may reach.
+        return self.rows, self._width
 
 
 class ArrayStream:
@@ -147,14 +162,14 @@ class ArrayStream:
         # What brings a step of the run to its place in the rows. It is data and no constant of the
         # compiled step: another origin is not another trace.
         shift = origin.epoch % source.rows * source.steps_per_epoch - origin.step
-        self._shift = jnp.asarray(shift, jnp.int32)
+        self._shift = jnp.asarray(np.int32(shift))
         self._order: jax.Array | None = None
         self._pool: concurrent.futures.Executor | None = None
         self._closed = False
         first = self._epoch(self._step)
         self._filling = source.opening if first == 0 else None
         if self._filling is None:
-            self._filling = source.fill(self._threads(), source.blank(), first, 1)
+            self._filling = source.fill(self._threads(), None, first, 1)
         self._filled = first + 1
 
     def take(self, steps: int, ahead: int = 0) -> Chunk:

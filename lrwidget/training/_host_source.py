@@ -16,6 +16,7 @@ from lrwidget import _checks
 from lrwidget.training._array_source import ArrayData, batch_size_for, order_of
 from lrwidget.training._arrays import PyTree
 from lrwidget.training._batches import START, Origin, check_array, equal_axis
+from lrwidget.training._permutation import is_by_hand, permutations
 from lrwidget.training._reading import StackStream
 from lrwidget.training._stacks import Leaves, StackForm, pick_place
 
@@ -71,8 +72,12 @@ class HostSource(ArrayData):
 
     def order(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the order of an epoch, of shape (steps_per_epoch, size)."""
-        order = np.asarray(_order(np.uint32(self.seed), np.int32(epoch), self.examples))
-        return order[: self.steps_per_epoch * self.size].reshape(-1, self.size)
+        if is_by_hand():
+            order = permutations(self.seed, epoch, 1, self.examples)[0]
+        else:
+            order = np.asarray(_order(np.uint32(self.seed), np.int32(epoch), self.examples))
+        used: npt.NDArray[np.int32] = order[: self.steps_per_epoch * self.size]
+        return used.reshape(-1, self.size)
 
 
 class _Gathering:

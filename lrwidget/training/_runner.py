@@ -17,6 +17,7 @@ from lrwidget import optimizers
 from lrwidget.optimizers import Chain
 from lrwidget.training._arrays import PyTree, strong
 from lrwidget.training._batches import Chunk, Source
+from lrwidget.training._beginning import Beginning
 from lrwidget.training._effective import EffectiveRates
 from lrwidget.training._randomness import step_root
 
@@ -123,7 +124,7 @@ class Runner:
         self._chain = chain
         self._injection = chain.injection(addresses)
         try:
-            jax.eval_shape(self.tx.init, task.initial[0])
+            self._beginning = Beginning(self._initial, *task.initial)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"chain must suit the model's parameters, got {chain!r}, which does not: {error}"
@@ -132,7 +133,6 @@ class Runner:
         self._evaluated = jax.jit(chain.eval_params) if _evaluates(chain) else None
         self._choice = _Choice(dispatch, convolves=task.convolves)
         self._root = step_root(task.seed)
-        self._start = jax.jit(self._initial)
         self._loop = jax.jit(self._run_loop, donate_argnums=0)
         self._single = jax.jit(self._run_single, donate_argnums=(0, 1, 2))
         self._together: dict[Any, Callable[..., Any]] = {}  # for who looks ahead
@@ -150,7 +150,7 @@ class Runner:
         start
             Parameters and model state to begin with; default the task's.
         """
-        carry: Carry = self._start(*(self._task.initial if start is None else start))
+        carry: Carry = self._beginning(*(self._task.initial if start is None else start))
         return carry
 
     def eval_params(self, carry: Carry) -> PyTree:
@@ -204,7 +204,9 @@ class Runner:
             )
         padded = np.zeros((self.max_chunk, len(self._injection.names)), np.float32)
         padded[: chunk.steps] = self._injection.columns(rows)
-        valid = jnp.asarray(valid_value, jnp.float32)
+        # A number as JAX would take it costs a conversion, and that a compile.
+        on_device = isinstance(valid_value, jax.Array)
+        valid = jnp.asarray(valid_value, jnp.float32) if on_device else np.float32(valid_value)
         root = self._root if root is None else root
         form = self._choice.form
         began, traces = time.perf_counter(), self.traces
@@ -270,7 +272,7 @@ class Runner:
             np.int32(first.steps),
             padded,
             feed,
-            jnp.asarray(math.nan, jnp.float32),
+            np.float32(math.nan),
             root,
         )
         self.traces = traces  # those of the step that runs take are what is counted
@@ -282,13 +284,13 @@ class Runner:
         start: int,
         padded: npt.NDArray[np.float32],
         chunk: Chunk,
-        valid: jax.Array,
+        valid: jax.Array | np.float32,
         root: jax.Array,
     ) -> tuple[Carry, jax.Array]:
         # Everything that a step needs is on the device before the first one, the count of steps
         # included: handing out a step then costs a lookup and no transfer.
         rows, first = jnp.asarray(padded), jnp.asarray(np.int32(start))
-        place, buffer = jnp.asarray(np.int32(0)), self._buffer()
+        place, buffer, valid = jnp.asarray(np.int32(0)), self._buffer(), jnp.asarray(valid)
         feed = jax.tree.map(jnp.asarray, chunk.feed)
         for _ in range(chunk.steps):
             carry, buffer, place = self._single(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrwidget.finding._curve import GrowingCurve
+from lrwidget.finding._curve import GrowingCurve, unresponsive
 
 
 def grow(losses, *, steps=100, smoothing=0.98, stop_factor=4.0):
@@ -99,3 +99,40 @@ def test_the_first_tenth_shows_the_noise_and_never_stops():
     curve, verdict = grow(2.0 ** np.arange(100), steps=100, smoothing=0.0)
     assert verdict == "diverged"
     assert len(curve) > 10
+
+
+def ladder(fall, rise, *, n=100, noise=0.3, seed=0):
+    """Losses that are level, fall to a lower level, and blow up."""
+    x = np.linspace(0.0, 1.0, n)
+    way = 2.0 - fall * np.clip((x - 0.4) / 0.4, 0, 1) + rise * np.clip((x - 0.85) / 0.15, 0, 1) ** 2
+    return way + noise * np.random.default_rng(seed).normal(size=n)
+
+
+class TestResponse:
+    @pytest.mark.parametrize("n", [20, 100])
+    def test_noise_is_no_response(self, n):
+        said = [unresponsive(ladder(0.0, 0.0, n=n, seed=seed)) for seed in range(100)]
+        assert sum(each is not None for each in said) >= 85
+
+    @pytest.mark.parametrize("level", [0.0, 3.0, -1e6])
+    def test_nor_is_a_constant(self, level):
+        losses = np.float32(level) + np.zeros(50, np.float32)
+        assert "does not respond" in unresponsive(losses.astype(np.float64))
+
+    def test_what_only_rises_is_told_apart(self):
+        said = [unresponsive(ladder(0.0, 8.0, seed=seed)) for seed in range(100)]
+        assert set(said) <= {
+            None,
+            "the loss only rises: nowhere does it fall by more than its noise",
+        }
+        assert sum(each is not None for each in said) >= 85
+
+    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize(("fall", "noise"), [(0.8, 0.3), (2.0, 0.3), (1e-3, 0.0)])
+    @pytest.mark.parametrize("rise", [0.0, 8.0])
+    def test_a_fall_is_a_response(self, fall, noise, rise, seed):
+        assert unresponsive(ladder(fall, rise, noise=noise, seed=seed)) is None
+
+    def test_whatever_comes_after_it(self):
+        losses = np.concatenate([ladder(2.0, 0.0)[:70], np.geomspace(1.0, 1e30, 60)])
+        assert unresponsive(losses) is None

@@ -248,3 +248,37 @@ def test_the_rules_need_no_backend():
 def test_the_result_draws_itself(sweep):
     assert isinstance(sweep, LRSweep)
     assert sweep.plot().get_xlabel() == "Learning rate"
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    def loss(params, batch):
+        return jnp.mean(batch) + 0.0 * params["a"]
+
+    noise = np.random.default_rng(0).normal(3.0, 1.0, (64, 1)).astype(np.float32)
+    return lrw.Task({"a": jnp.float32(0.0)}, loss, train=noise, batch_size=8)
+
+
+class TestNoResponse:
+    @pytest.mark.parametrize("seeds", [1, 3])
+    def test_it_is_said_and_nothing_suggested(self, frozen, seeds):
+        found = find_lr(frozen, lrw.optimizers.sgd(0.1), seeds=seeds)
+        assert np.ptp(found.smoothed) > 0.01  # the rules would read that
+        assert found.suggestions == {}
+        assert found.suggestions_by_ladder["learning_rate"] == {}
+        assert all(np.isnan(said).all() for said in found.suggestions_by_seed.values())
+        assert set(found.silent) == set(rules)
+        assert "the loss does not respond" in repr(found)
+
+    def test_in_the_middle_of_a_run_too(self, frozen):
+        chain = lrw.Chain.of(lrw.optimizers.sgd(0.1))
+        trainer = lrw.Trainer(frozen, chain, steps=60)
+        trainer.step(20)
+        found = find_lr(frozen, chain, start=trainer)
+        assert found.suggestions == {}
+        assert "the loss does not respond" in found.silent["valley"]
+
+
+def test_initials_are_understood(task, chain):
+    with pytest.raises(ValueError, match=r"did you mean 'learning_rate'\?"):
+        find_lr(task, chain, address="lr")
