@@ -76,7 +76,7 @@ def find_lr(
     low, high
         First and last learning rate, ``0 < low < high``; a linear ladder may begin at 0.
     steps
-        Rungs of the ladder, at least 10. A rung is one update: where ``multi_steps`` accumulates
+        Rungs of the ladder, 10 to a million. A rung is one update: where ``multi_steps`` accumulates
         the gradients of k batches, it is held for k steps, and its loss is the mean over them.
     ladder
         ``"exponential"``: rung i is ``low * (high / low) ** (i / (steps - 1))``. ``"linear"``: it
@@ -108,8 +108,9 @@ def find_lr(
         validation data after it, which costs a pass over them for each rung.
     metric
         Which of the loss function's metrics is looked at instead of its loss; with
-        ``loss="valid"`` one that validation measures. A loss that is not finite stops the sweep
-        all the same.
+        ``loss="valid"`` one that validation measures. It is read as something that should fall:
+        of an accuracy, return the share of errors. A loss that is not finite stops the sweep all
+        the same.
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
         now; or a `Trainer`: from where its run is, with a copy of its weights, optimizer state

@@ -18,6 +18,7 @@ LadderKind: TypeAlias = Literal["exponential", "linear"]
 KINDS: tuple[LadderKind, ...] = ("exponential", "linear")
 
 FEWEST_STEPS = 10
+MOST_STEPS = 1_000_000
 
 # Rates reach the compiled step as float32; below its smallest normal number they would be zero.
 _LOWEST_RATE = float(np.finfo(np.float32).tiny)
@@ -136,7 +137,7 @@ def climb(
         If an argument is not as described, or the chain has nothing live of that name.
     """
     _checks.choice("ladder", kind, KINDS)
-    rungs = _checks.integer("steps", steps, low=FEWEST_STEPS)
+    rungs = _checks.integer("steps", steps, low=FEWEST_STEPS, high=MOST_STEPS)
     if ladders is None:
         ends = dict.fromkeys(_addresses(chain, address), (low, high))
         named = ("low", "high")
@@ -240,7 +241,8 @@ def _accumulated(chain: Chain, address: str) -> int:
     links = [link for _, link in chain.labelled_in(_ALL)]
     if group:
         links += [link for _, link in chain.labelled_in(group)]
-    every = [link["every_k_schedule"] for link in links if link.name == "multi_steps"]
+    # Of multi_steps, and of sam, every other gradient of which is taken uphill.
+    every = [link[link.declaration.every] for link in links if link.declaration.every]
     return int(np.prod(every, dtype=np.int64))
 
 

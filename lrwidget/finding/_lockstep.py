@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.finding._keys import with_keys_of
-from lrwidget.finding._price import FORWARD
+from lrwidget.finding._price import FORWARD, price_of_steps
 
 if TYPE_CHECKING:
     from lrwidget.finding._ladder import Climb
@@ -208,7 +208,7 @@ class _Team:
                 self._take(seed, step, count),
                 root=self._roots[seed],
             )
-            self.spent += count
+            self.spent += self._price(step, count)
             report.outs.append(out)
             if at_rung and self._watched.in_validation:
                 report.passes.append(self._validate(carry))
@@ -225,10 +225,14 @@ class _Team:
             self._together, values = self._runner.run_side_by_side(
                 self._together, self._start.step + step, rows, chunks, self._roots
             )
-            self.spent += count * seeds
+            self.spent += self._price(step, count) * seeds
             for report, own in zip(reports, values, strict=True):
                 report.outs.append(own)
         return reports
+
+    def _price(self, step: int, count: int) -> float:
+        chain = self._start.chain
+        return price_of_steps(chain, step + count) - price_of_steps(chain, step)
 
     @property
     def _shape(self) -> tuple[int, ...]:
