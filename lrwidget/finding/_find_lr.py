@@ -76,8 +76,9 @@ def find_lr(
     low, high
         First and last learning rate, ``0 < low < high``; a linear ladder may begin at 0.
     steps
-        Rungs of the ladder, 10 to a million. A rung is one update: where ``multi_steps`` accumulates
-        the gradients of k batches, it is held for k steps, and its loss is the mean over them.
+        Rungs of the ladder, 10 to a million. A rung is one update: where ``multi_steps``
+        accumulates the gradients of k batches, it is held for k steps, and its loss is the mean
+        over them.
     ladder
         ``"exponential"``: rung i is ``low * (high / low) ** (i / (steps - 1))``. ``"linear"``: it
         is ``low + (high - low) * i / (steps - 1)``.
