@@ -18,10 +18,10 @@ which a huge loss at the start flatters, and beside it (L - L*) / (the grid's me
 
 EVERY METHOD is asked on ten seeds (``--seeds``) that are not the truth's, each with weights, order
 and dropout of its own. One that says nothing has missed: its error and its regret are infinite.
-*Rules* read `lrw.find_lr` as it comes. *Oracles* are the truth's grid with fresh seeds, of which
-the file holds four. `lrw.advise` is told the chain that will be used and the number of steps;
-*advise, 200* has that many gradient steps, *quick* 400, *thorough* 3000. Its last row asks for the
-best final validation loss, and its error is from the rate that is best for that.
+*Rules* read the curve of `lrw.find_lr` as it comes. *Oracles* are the truth's grid with fresh
+seeds, of which the file holds four. `lrw.advise` is told the chain that will be used and the number
+of steps; *advise, 200* has that many gradient steps, *quick* 400, *thorough* 3000. Its last row
+asks for the best final validation loss, and its error is from the rate that is best for that.
 
 A gradient costs 1, a Hessian-vector product 2, a forward pass a third.
 """

@@ -22,14 +22,14 @@ _SAME = 1e-6
 SMALLEST_SPREAD = 0.01
 
 # By how many standard errors the mean of some losses must lie below that of the first ones, or
-# above it. Of a hundred curves of nothing but noise, a few do.
-_CLEAR = 3.3
+# above it. Of a hundred curves of nothing but normal, independent noise, five seem to be more.
+_CLEAR = 3.9
 # How many losses that are: so many parts of the ladder, a short fall and a slow one.
 _PARTS = (20, 10, 5)
 
 
-def unresponsive(losses: FloatArray, measure: str = "loss") -> str | None:
-    """Return in what way a finished curve does not respond to what climbed; None if it does.
+def is_flat(losses: FloatArray) -> bool:
+    """Return whether a finished curve neither falls nor rises by more than its noise.
 
     Neighbouring losses differ by the noise of their batches; the mean of a few is compared with
     that of as many at the low end of the ladder, where a rate does next to nothing.
@@ -38,26 +38,20 @@ def unresponsive(losses: FloatArray, measure: str = "loss") -> str | None:
     ----------
     losses
         The finite losses as measured, shape (n,).
-    measure
-        What they are called.
     """
     if len(losses) < 2 * SETTLING_POINTS:
-        return None  # the rules have too few points, and say so
-    rises = False
+        return False  # the rules have too few points, and say so
     for parts in _PARTS:
         few = max(len(losses) // parts, 3)
         means = np.convolve(losses, np.full(few, 1.0 / few), "valid")
         # What comes behind the lowest ones may blow up by any factor, and is not the noise.
-        before = losses[: max(int(np.argmin(means)) + few, len(losses) // 2)]
+        before = losses[: max(int(np.argmin(means)) + few, 2 * few, 2 * SETTLING_POINTS)]
         # Of normal noise three quarters differ by less.
         noise = float(np.quantile(np.abs(np.diff(before)), 0.75)) / (1.1503 * math.sqrt(2.0))
         clear = _CLEAR * noise * math.sqrt(2.0 / few) + _SAME * float(np.abs(before).max())
-        if means[0] - means.min() > clear:
-            return None
-        rises = rises or means.max() - means[0] > clear
-    if rises:
-        return f"the {measure} only rises: nowhere does it fall by more than its noise"
-    return f"the {measure} does not respond: it is the same at every value, but for its noise"
+        if means[0] - means.min() > clear or means.max() - means[0] > clear:
+            return False
+    return True
 
 
 class GrowingCurve:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget.finding._curve import GrowingCurve, unresponsive
+from lrwidget.finding._curve import GrowingCurve, is_flat
 from lrwidget.finding._ladder import Climb, LadderKind, climb
 from lrwidget.finding._measured import measured
 from lrwidget.finding._rules import FloatArray, rules, suggest
@@ -147,8 +147,8 @@ def find_lr(
     as ``prodigy``, are tested as they are: what is found is a factor of theirs, and 1 is their
     authors' choice.
 
-    Where the loss nowhere falls by more than its noise, there is nothing to suggest: all rules are
-    then in `LRSweep.silent`, which says whether it only rises or does not respond at all.
+    Where the loss neither falls nor rises by more than its noise, there is nothing to suggest: all
+    rules are then in `LRSweep.silent`, which says so.
 
     Two optimizers, such as those of a generator and a discriminator, are two groups with chains of
     their own: ``address="generator/learning_rate", metric="generator_loss"`` lets one climb while
@@ -258,8 +258,9 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
     # A NaN is not kept, so the rung at which it came is the next one.
     last = {"nan": count, "diverged": count - 1}.get(stopped)
     suggestions, silent = suggest(rates, curve.smoothed, steps, of_rates=first.is_rate)
-    if (why := unresponsive(curve.losses, told["metric"])) is not None:
+    if stopped != "cancelled" and is_flat(curve.losses):
         # A rule reads any curve; of this one it would read the noise.
+        why = f"the {told['metric']} does not respond: it is the same everywhere, but for its noise"
         suggestions, silent = {}, dict.fromkeys(rules, why)
     by_ladder = {first.name: MappingProxyType(suggestions)}
     for other in way.ladders[1:]:

@@ -33,6 +33,7 @@ def is_by_hand() -> bool:
         jax.default_backend() == "cpu"
         and getattr(jax.config, "jax_default_prng_impl", "threefry2x32") == "threefry2x32"
         and getattr(jax.config, "jax_threefry_partitionable", True)
+        and not getattr(jax.config, "jax_random_seed_offset", 0)
     )
 
 

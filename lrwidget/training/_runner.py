@@ -17,7 +17,6 @@ from lrwidget import optimizers
 from lrwidget.optimizers import Chain
 from lrwidget.training._arrays import PyTree, strong
 from lrwidget.training._batches import Chunk, Source
-from lrwidget.training._beginning import Beginning
 from lrwidget.training._effective import EffectiveRates
 from lrwidget.training._randomness import step_root
 
@@ -124,7 +123,7 @@ class Runner:
         self._chain = chain
         self._injection = chain.injection(addresses)
         try:
-            self._beginning = Beginning(self._initial, *task.initial)
+            jax.eval_shape(self.tx.init, task.initial[0])
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"chain must suit the model's parameters, got {chain!r}, which does not: {error}"
@@ -133,6 +132,7 @@ class Runner:
         self._evaluated = jax.jit(chain.eval_params) if _evaluates(chain) else None
         self._choice = _Choice(dispatch, convolves=task.convolves)
         self._root = step_root(task.seed)
+        self._start = jax.jit(self._initial)
         self._loop = jax.jit(self._run_loop, donate_argnums=0)
         self._single = jax.jit(self._run_single, donate_argnums=(0, 1, 2))
         self._together: dict[Any, Callable[..., Any]] = {}  # for who looks ahead
@@ -150,7 +150,7 @@ class Runner:
         start
             Parameters and model state to begin with; default the task's.
         """
-        carry: Carry = self._beginning(*(self._task.initial if start is None else start))
+        carry: Carry = self._start(*(self._task.initial if start is None else start))
         return carry
 
     def eval_params(self, carry: Carry) -> PyTree:

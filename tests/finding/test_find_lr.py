@@ -278,6 +278,18 @@ class TestNoResponse:
         assert found.suggestions == {}
         assert "the loss does not respond" in found.silent["valley"]
 
+    def test_one_that_was_stopped_has_not_been_seen_whole(self, frozen):
+        cancel = threading.Event()
+        found = find_lr(
+            frozen,
+            lrw.optimizers.sgd(0.1),
+            steps=200,
+            on_progress=lambda _: cancel.set(),
+            cancel=cancel,
+        )
+        assert found.stopped == "cancelled"
+        assert not any("does not respond" in why for why in found.silent.values())
+
 
 def test_initials_are_understood(task, chain):
     with pytest.raises(ValueError, match=r"did you mean 'learning_rate'\?"):

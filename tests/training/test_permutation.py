@@ -42,13 +42,16 @@ def test_what_is_compiled_writes_the_same(monkeypatch):
     np.testing.assert_array_equal(orders_of(made(), [1, 7, 40]), by_hand)
 
 
-@pytest.mark.parametrize("setting", ["generator", "counters", "backend"])
+@pytest.mark.parametrize("setting", ["generator", "counters", "offset", "backend"])
 def test_where_jax_has_other_numbers_it_is_asked(setting, monkeypatch):
     if setting == "backend":
         monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
         assert not is_by_hand()
     elif setting == "counters":
         with jax.threefry_partitionable(False):
+            assert not is_by_hand()
+    elif setting == "offset":
+        with jax._src.config.random_seed_offset(5):
             assert not is_by_hand()
     else:
         with jax.default_prng_impl("rbg"):
