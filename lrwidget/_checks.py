@@ -118,11 +118,25 @@ def did_you_mean(value: Any, names: list[str]) -> str:
     """Return the nearest of some names as the end of a message; empty where none is near."""
     if not isinstance(value, str):
         return ""
-    close = difflib.get_close_matches(value, names, n=1)
-    if not close and len(value) > 1:
-        # Many know hyperparameters by their initials: lr, wd.
-        close = [n for n in names if "".join(part[:1] for part in n.split("_")) == value.lower()]
+    # Many know hyperparameters by their initials: lr, wd. By letters alone adam.lr would be nearer
+    # to adam.b1.
+    close = [name for name in names if _by_initials(value, name)]
+    close = close or difflib.get_close_matches(value, names, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _by_initials(value: str, name: str) -> bool:
+    """Return whether a value has the initials of a name, behind the same qualifier or none."""
+    said, short = _split(value)
+    where, full = _split(name)
+    initials = "".join(part[:1] for part in full.split("_"))
+    return len(short) > 1 and short.lower() == initials and said in ("", where)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return a qualified name up to its last "/" or ".", that included, and what follows."""
+    place = max(name.rfind("/"), name.rfind(".")) + 1
+    return name[:place], name[place:]
 
 
 def _is_scalar(value: Any) -> bool:

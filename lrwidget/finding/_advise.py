@@ -6,11 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
 from lrwidget import _checks
+from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._advice import Advice, Evidence, Sure
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._measured import measured
 from lrwidget.finding._probe import (
-    accumulated,
     checked,
     chosen_steps,
     is_main_rate,
@@ -197,7 +197,8 @@ class _Search:
 
         try:
             check_data(self._start)
-            check_updates(accumulated(self._chain), self._steps)
+            address = self._start.addresses[self.column]
+            check_updates(accumulated(self._chain, address), self._steps)
             self._tell("looking at the curvature")
             self._measure_curvature()
             survey = self._probe()
@@ -235,6 +236,7 @@ class _Search:
             seed=REPLICAS * self._seed,
             iterations=_PRODUCTS,
             look=look,
+            check=replicas.check_cancelled,
         )
         replicas.spent += self._curvature.gradient_steps
 

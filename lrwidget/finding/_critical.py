@@ -44,7 +44,7 @@ def critical_rate(
 ) -> Edge:
     r"""Find the rate at which the loss stops falling below its start.
 
-    With the change of the loss :math:`\\Delta(r)`, the secant :math:`\\Delta(r) / r` is a straight
+    With the change of the loss :math:`\Delta(r)`, the secant :math:`\Delta(r) / r` is a straight
     line on a quadratic, from the slope at 0 to zero at the edge. Each pass is made near where the
     line through what is known meets zero, and the edge is read off between two neighbours on
     either side of it.

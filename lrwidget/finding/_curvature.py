@@ -15,6 +15,8 @@ from lrwidget.finding._price import FORWARD, PRODUCT
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
 
     from lrwidget.finding._first_look import FirstLook
@@ -193,6 +195,7 @@ def curvature_at(
     iterations: int = 10,
     left_out: tuple[str, ...] = (),
     look: FirstLook | None = None,
+    check: Callable[[], object] | None = None,
 ) -> Curvature:
     """Do what `curvature` does, from a state that is at hand.
 
@@ -206,6 +209,9 @@ def curvature_at(
         What to say was left out.
     look
         The first look at `seed`, where it has been taken; then its cost is not counted again.
+    check
+        Called before the chain is asked, before the products, and before each forward pass; what
+        it raises ends the measurement.
     """
     from lrwidget.finding._first_look import NothingToMeasureError, first_look
     from lrwidget.finding._response import Responses
@@ -221,18 +227,19 @@ def curvature_at(
         )
     if look.trouble is not None:
         raise NothingToMeasureError(look)
-    responses = Responses(start, start.chain, look.sample)
+    check = check or _go_on
+    responses = Responses(start, start.chain, look.sample, check)
     reading, without = responses.reading(), False
     if reading is None:
         bare = _unclipped(start.chain)
         if bare is not None:
-            reading = Responses(start, bare, look.sample).reading()
+            reading = Responses(start, bare, look.sample, check).reading()
             without = reading is not None
     sharpness = edge = safe = None
     if reading is not None:
-        sharpness, edge, safe = _sharpness(start, look, reading, iterations, seed)
+        sharpness, edge, safe = _sharpness(start, look, reading, iterations, seed, check)
         spent += PRODUCT * iterations
-    found, rate, updates = _critical(start, look, responses, safe)
+    found, rate, updates = _critical(start, look, responses, safe, check)
     spent += FORWARD * found.passes
     if responses.dear:
         spent += PRODUCT * responses.warm * updates
@@ -251,6 +258,10 @@ def curvature_at(
     )
 
 
+def _go_on() -> None:
+    pass
+
+
 def _unclipped(chain: Chain) -> Chain | None:
     links = [link for link in chain.links if link.name not in _CLIPPING]
     if len(links) == len(chain.links) or not links or links[-1].declaration.wraps:
@@ -262,7 +273,12 @@ def _unclipped(chain: Chain) -> Chain | None:
 
 
 def _sharpness(
-    start: Start, look: FirstLook, reading: Reading, iterations: int, seed: int
+    start: Start,
+    look: FirstLook,
+    reading: Reading,
+    iterations: int,
+    seed: int,
+    check: Callable[[], object],
 ) -> tuple[float | None, float | None, float | None]:
     """Return the sharpness, what times the rate must stay below, and the rate."""
     from lrwidget.finding._hessian import largest_eigenvalue
@@ -270,7 +286,7 @@ def _sharpness(
     # What momentum makes of the swing, so that the rest is the Hessian in the optimizer's scale.
     unit = float(reading.answer.max()) if reading.uniform else reading.momentum
     weights = reading.answer / unit
-    found = largest_eigenvalue(start, look, weights, iterations=iterations, seed=seed)
+    found = largest_eigenvalue(start, look, weights, iterations=iterations, seed=seed, check=check)
     if not math.isfinite(found):
         return None, None, None
     edge = 2.0 / unit
@@ -281,13 +297,17 @@ def _sharpness(
 
 
 def _critical(
-    start: Start, look: FirstLook, responses: Responses, safe: float | None
+    start: Start,
+    look: FirstLook,
+    responses: Responses,
+    safe: float | None,
+    check: Callable[[], object],
 ) -> tuple[Edge, float | None, int]:
     """Return what was found, as a rate of the chain, and how often the chain was asked."""
     from lrwidget.finding._hessian import Along
     from lrwidget.finding._response import NOMINAL_RATE
 
-    loss_after = Along(start, look)
+    loss_after = Along(start, look, check)
     loss, asked = look.losses[0], 1
     nominal = NOMINAL_RATE if responses.live else 1.0
     small = responses.typical(nominal)

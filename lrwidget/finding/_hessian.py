@@ -15,6 +15,8 @@ from jax.flatten_util import ravel_pytree
 from lrwidget.finding._lanczos import Krylov, begun, iterated, largest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lrwidget.finding._first_look import FirstLook
     from lrwidget.finding._start import Start
     from lrwidget.training import Task
@@ -27,6 +29,7 @@ def largest_eigenvalue(
     *,
     iterations: int,
     seed: int,
+    check: Callable[[], object],
 ) -> float:
     """Return the largest eigenvalue of ``W**(1/2) H W**(1/2)`` on the look's first batch.
 
@@ -38,6 +41,8 @@ def largest_eigenvalue(
         The diagonal of ``W``, >= 0, of the shape (weights of the model,).
     iterations, seed
         Products with ``H`` to take, and the seed of the vector that they begin with.
+    check
+        Called before each product that is dispatched by itself, or before all of them together.
     """
     task, sample, carry = start.task, look.sample, start.carry()
     programs = task.compiled.setdefault(("lanczos", iterations), {})
@@ -52,8 +57,10 @@ def largest_eigenvalue(
     if task.convolves and jax.default_backend() == "cpu":
         # XLA's loops run convolutions 15 to 30 times slower there (jax-ml/jax#12868).
         for place in range(iterations):
+            check()
             run = programs["step"](run, np.int32(place), *where)
     else:
+        check()
         run = programs["loop"](run, *where)
     return largest(run.diagonal, run.beside)
 
@@ -61,7 +68,8 @@ def largest_eigenvalue(
 class Along:
     """The loss of the look's first batch after an update."""
 
-    def __init__(self, start: Start, look: FirstLook) -> None:
+    def __init__(self, start: Start, look: FirstLook, check: Callable[[], object]) -> None:
+        self._check = check
         programs = start.task.compiled.setdefault("along", {})
         if not programs:
             programs["loss"] = jax.jit(functools.partial(_after, start.task))
@@ -72,6 +80,7 @@ class Along:
 
     def __call__(self, update: Any, scale: float = 1.0) -> float:
         """Return the loss after `scale` times the update; one forward pass."""
+        self._check()
         return float(self._loss(update, np.float32(scale)))
 
 

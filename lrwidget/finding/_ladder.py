@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from lrwidget import _checks
+from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._rules import FloatArray
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def climb(
         made.append(_ladder(chain, said, (bottom, top), names, kind=kind, rungs=rungs))
         if any(made[-1].address == other.address for other in made[:-1]):
             raise ValueError(f"each hyperparameter must climb once, got {said!r} a second time")
-    hold = max(_accumulated(chain, ladder.address) for ladder in made)
+    hold = max(accumulated(chain, ladder.address) for ladder in made)
     return Climb(ladders=tuple(made), hold=hold)
 
 
@@ -233,17 +234,6 @@ def _is_rate(chain: Chain, address: str) -> bool:
     label, _, name = address.rpartition(".")
     link = dict(chain.labelled()).get(label)
     return link is not None and name in (link.declaration.rate, "learning_rate")
-
-
-def _accumulated(chain: Chain, address: str) -> int:
-    """Return how many batches one update of the parameters takes that an address belongs to."""
-    group = address.rpartition("/")[0]
-    links = [link for _, link in chain.labelled_in(_ALL)]
-    if group:
-        links += [link for _, link in chain.labelled_in(group)]
-    # Of multi_steps, and of sam, every other gradient of which is taken uphill.
-    every = [link[link.declaration.every] for link in links if link.declaration.every]
-    return int(np.prod(every, dtype=np.int64))
 
 
 def _column(addresses: tuple[str, ...], address: str) -> int:

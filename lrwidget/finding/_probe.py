@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
+from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._fit import QUANTILE, Fit, Vertex
 from lrwidget.finding._price import MOST_STEPS
 from lrwidget.finding._prober import Prober, ProbeRun
@@ -44,7 +45,7 @@ class Probe:
     runs
         Every run, in the order in which they were made.
     initial
-        The objective before the first step.
+        The objective before the first step; NaN where it was cancelled before that.
     fits
         Horizon to where the best rate lies there.
     optimum
@@ -213,7 +214,10 @@ def probe(
         column = rate_column(chain, begin.addresses, address)
         length = chosen_steps(steps, chain, begin)
         replicas = Replicas(begin, objective=loss, cancel=cancel)
-        initial = replicas.judged(begin.carry(), replicas.judging(length))
+        try:
+            initial = replicas.judged(begin.carry(), replicas.judging(length))
+        except CancelledError:
+            return _nothing_found(length, loss, replicas.spent)
         prober = Prober(
             replicas, steps=length, column=column, initial=initial, seed=seed * REPLICAS
         )
@@ -299,15 +303,6 @@ def is_main_rate(chain: Chain, address: str) -> bool:
     return chain.rate is not None and chain.resolve(chain.rate) == address
 
 
-def accumulated(chain: Chain) -> int:
-    """Return how many steps make one update; 1 unless the chain waits for several gradients."""
-    every = 1
-    for link in chain.links:  # a group with a chain of its own accumulates by itself
-        if link.declaration.every:  # of multi_steps, and of sam
-            every *= int(link[link.declaration.every])
-    return every
-
-
 def surveying(
     prober: Prober,
     chain: Chain,
@@ -334,7 +329,7 @@ def surveying(
         limits=(min(middle, highest) - _REACH, min(middle + _REACH, highest)),
         initial=initial,
         trend=usual_trend(chain, prober.held) if main else UNKNOWN,
-        every=accumulated(chain),
+        every=accumulated(chain, address),
         noisy=prober.replicas.objective == "valid",
     )
 
@@ -362,6 +357,22 @@ def result_of(
         loss=loss,
         gradient_steps=prober.spent,
         cancelled=cancelled,
+    )
+
+
+def _nothing_found(steps: int, loss: Objective, spent: float) -> Probe:
+    """Return what there is before anything has been looked at."""
+    return Probe(
+        runs=(),
+        initial=math.nan,
+        fits=MappingProxyType({}),
+        optimum=None,
+        trend=0.0,
+        edge=None,
+        steps=steps,
+        loss=loss,
+        gradient_steps=spent,
+        cancelled=True,
     )
 
 

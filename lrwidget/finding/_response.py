@@ -21,6 +21,8 @@ from lrwidget.optimizers import Chain
 from lrwidget.training._arrays import strong
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lrwidget.finding._first_look import Sample
     from lrwidget.finding._start import Start
     from lrwidget.training import Task
@@ -98,9 +100,14 @@ class Responses:
         The start's chain, or one that is derived from it.
     sample
         The first batches and their gradients.
+    check
+        Called before the chain is asked.
     """
 
-    def __init__(self, start: Start, chain: Chain, sample: Sample) -> None:
+    def __init__(
+        self, start: Start, chain: Chain, sample: Sample, check: Callable[[], object]
+    ) -> None:
+        self._check = check
         same = chain is start.chain
         self.runner: Runner = start.runner
         carry = start.carry()
@@ -234,6 +241,7 @@ class Responses:
     def _fed(
         self, grads: Any, order: npt.NDArray[np.integer[Any]], rate: float, patience: int = 0
     ) -> tuple[Any, Any, Any]:
+        self._check()
         padded = np.zeros(_SETTLING, np.int32)
         padded[: len(order)] = order
         row = self._row.copy()

@@ -72,7 +72,8 @@ class LRSweep:
         The seed whose loss was NaN or infinite, 0 to seeds - 1; None if none was.
     gradient_steps
         Training steps spent, by all seeds together; a forward pass over a batch, as validation
-        takes them, counts as a third. Where the sweep stopped early, up to two chunks of 25 rungs
+        takes them, counts as a third, and what the optimizer computes for itself as in
+        `Advice.gradient_steps`. Where the sweep stopped early, up to two chunks of 25 rungs
         more than what is kept: a chunk is looked at when it is over, and the next one is on its
         way by then.
     low, high

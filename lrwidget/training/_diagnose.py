@@ -180,15 +180,16 @@ class _Step:
             return self._task.loss(params, state, batch, key)[0]
 
         value, grads = jax.value_and_grad(value_fn)(params)
+        gradients = uphill(grads)
         extra = {
             "value": value,
-            "grad": grads,
+            "grad": gradients,
             "value_fn": value_fn,
             "obj_fn": value_fn,
             "valid_value": jnp.float32(self._valid_value),
         }
         needed = {name: given for name, given in extra.items() if name in self._runner.needs}
-        updates, _ = self._runner.tx.update(uphill(grads), opt_state, params, **needed)
+        updates, _ = self._runner.tx.update(gradients, opt_state, params, **needed)
         return grads, optax.apply_updates(params, updates)
 
 

@@ -358,16 +358,18 @@ class Runner:
         def value_fn(params: PyTree) -> jax.Array:
             return self._task.loss(params, carry.state, batch, key)[0]
 
+        # What is aligned with updates or with moves of the parameters must not be the conjugate.
+        gradients = uphill(grads)
         # Only the first step after a validation pass hears of it.
         extra = {
             "value": loss,
-            "grad": grads,
+            "grad": gradients,
             "value_fn": value_fn,
             "obj_fn": value_fn,
             "valid_value": jnp.where(place == 0, valid, jnp.nan),
         }
         needed = {name: value for name, value in extra.items() if name in self.needs}
-        updates, opt_state = self.tx.update(uphill(grads), opt_state, carry.params, **needed)
+        updates, opt_state = self.tx.update(gradients, opt_state, carry.params, **needed)
         # What a step writes, the next one overwrites: left as it came, it costs a loop nothing.
         opt_state = opt_state._replace(hyperparams=carry.opt_state.hyperparams)
         params = optax.apply_updates(carry.params, updates)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget.finding import Advice, AdviceProgress, advise
+from lrwidget.finding import Advice, AdviceProgress, _hessian, advise
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._reasons import reasons_for
+from lrwidget.finding._response import Responses
 from lrwidget.training import Runner
 from tests.finding.tasks import X, Y, pytree_loss, weights
 from tests.plotting.test_probe import made_advice, made_probe
@@ -191,6 +192,29 @@ class TestProgress:
         assert found.learning_rate is None
         assert steps_taken[0] < 100
         assert len(told) == after + 1
+
+    @pytest.mark.parametrize(
+        ("owner", "name"),
+        [
+            (Responses, "reading"),
+            (_hessian, "largest_eigenvalue"),
+            (Responses, "typical"),
+            (_hessian.Along, "__call__"),
+        ],
+        ids=lambda each: each if isinstance(each, str) else "",
+    )
+    def test_a_stop_is_felt_inside_the_curvature(self, task, monkeypatch, owner, name):
+        cancel, went_on, real = threading.Event(), [], getattr(owner, name)
+
+        def stopping(*args, **given):
+            cancel.set()
+            went_on.append(real(*args, **given))
+            return went_on[-1]
+
+        monkeypatch.setattr(owner, name, stopping)
+        found = advise(task, CHAIN, steps=STEPS, cancel=cancel)
+        assert found.refused == "the search was stopped"
+        assert not went_on
 
 
 class TestBadInput:

@@ -50,6 +50,25 @@ class TestComplexParameters:
         np.testing.assert_allclose(*losses, rtol=1e-4)
         assert losses[0][0][-1] < 0.1 * losses[0][0][0]
 
+    @pytest.mark.parametrize(
+        "links",
+        [
+            (lrw.optimizers.sgd(0.05), lrw.optimizers.hypergradient()),
+            (lrw.optimizers.sgd(0.05), lrw.optimizers.stability_guard()),
+            (lrw.optimizers.sgd(0.05), lrw.optimizers.sharpness_aware_rate()),
+            # Its first slope is right where `grad` is what Optax is given to go down.
+            (lrw.optimizers.sgd(1.0), lrw.optimizers.scale_by_zoom_linesearch(8)),
+        ],
+        ids=lambda links: links[-1].name,
+    )
+    def test_what_finds_the_rate_while_training_sees_both_parts(self, task, parts, links):
+        losses = []
+        for each in (task, parts):
+            trainer = lrw.Trainer(each, lrw.Chain.of(*links), steps=12)
+            trainer.run_sync()
+            losses.append(trainer.history.loss)
+        np.testing.assert_allclose(*losses, rtol=1e-3, atol=1e-6)
+
     def test_the_finders_say_of_them_what_they_say_of_the_parts(self, task, parts):
         swept, of_parts = (lrw.find_lr(each, SGD, steps=40) for each in (task, parts))
         np.testing.assert_allclose(swept.losses, of_parts.losses, rtol=1e-3)

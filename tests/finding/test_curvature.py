@@ -391,3 +391,8 @@ def test_a_line_s_curvature_is_that_of_its_inputs(kind):
     expected = np.linalg.eigvalsh(2.0 * wide.T @ wide / 64)[-1]
     found = curvature(task, lrw.optimizers.sgd(0.1))
     assert found.sharpness == pytest.approx(expected, rel=1e-4)
+
+
+def test_formulas_are_written_once_escaped():
+    assert r"\Delta" in critical_rate.__doc__
+    assert r"\\" not in critical_rate.__doc__

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
+from types import SimpleNamespace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+
 import lrwidget as lrw
 from lrwidget.finding import Probe, probe
-from lrwidget.finding._probe import accumulated
+from lrwidget.finding._accumulation import accumulated
 from tests.finding.tasks import X, Y, pytree_loss, weights
 
 STEPS = 200
@@ -57,6 +64,16 @@ class TestSteps:
         sam = lrw.Chain.of(lrw.optimizers.sam(sync_period=3), lrw.optimizers.sgd(0.1))
         assert accumulated(sam) == 3
         assert accumulated(CHAIN) == 1
+
+    def test_a_groups_horizons_are_whole_numbers_of_its_own_updates(self, task):
+        own = lrw.Chain.of(lrw.optimizers.multi_steps(7), lrw.optimizers.sgd(0.1))
+        head = lrw.optimizers.Group("head", chain=own, paths=["v"])
+        chain = lrw.Chain.of(lrw.optimizers.sgd(0.1), groups=[head])
+        assert accumulated(chain, "sgd.learning_rate") == 1
+        assert accumulated(chain, "head/sgd.learning_rate") == 7
+        found = probe(task, chain, address="head/learning_rate", steps=140, budget=200)
+        assert found.runs
+        assert all(horizon % 7 == 0 for horizon in found.horizons)
 
 
 class TestChosen:
@@ -172,6 +189,26 @@ class TestOtherQuestions:
         assert found.cancelled
         assert len(found.runs) == 3
         assert "cancelled" in repr(found)
+
+    def test_one_that_is_cancelled_at_once_has_no_runs(self, task):
+        cancel = threading.Event()
+        cancel.set()
+        found = probe(task, CHAIN, cancel=cancel)
+        assert found.cancelled
+        assert (found.runs, found.gradient_steps, found.steps) == ((), 0.0, STEPS)
+        assert found.optimum is found.best is found.edge is None
+        assert repr(found) == f"Probe for {STEPS} steps: 0 runs, 0 gradient steps, cancelled"
+        axes = found.plot()
+        assert "no run was made" in [text.get_text() for text in axes.texts]
+        plt.close(axes.figure)
+
+    def test_one_that_is_cancelled_before_its_first_run_knows_how_it_began(self, task):
+        asked = itertools.count()
+        found = probe(task, CHAIN, cancel=SimpleNamespace(is_set=lambda: next(asked) > 0))
+        assert found.cancelled
+        assert found.runs == ()
+        assert math.isfinite(found.initial)
+        assert found.optimum is None
 
     def test_all_runs_lost(self, task):
         found = probe(task, CHAIN, rates=(1e20, 1e21, 1e22), horizons=(10,))

@@ -13,6 +13,7 @@ import optax
 import pytest
 
 import lrwidget as lrw
+from lrwidget import _checks
 from lrwidget.optimizers import Declaration, Hyperparameter, _registry, write_hyperparameters
 
 RATE = lrw.schedules.warmup_cosine(peak_value=1e-3, warmup_steps=5, decay_steps=40)
@@ -344,3 +345,27 @@ CASES = [
 def test_bad_input_is_refused_with_argument_value_and_rule(bad, message):
     with pytest.raises((ValueError, TypeError), match=message):
         bad()
+
+
+@pytest.mark.parametrize(
+    ("said", "names", "meant"),
+    [
+        ("lr", ["adam.b1", "adam.learning_rate"], "adam.learning_rate"),
+        ("lr", ["generator/learning_rate"], "generator/learning_rate"),
+        ("WD", ["head/adamw.weight_decay", "adamw.weight_decay"], "head/adamw.weight_decay"),
+        ("adam.lr", ["adam.b1", "adam.learning_rate"], "adam.learning_rate"),
+        ("head/lr", ["tail/learning_rate", "head/learning_rate"], "head/learning_rate"),
+        ("ar", ["adam.learning_rate"], None),
+        ("b", ["adam.b1"], None),
+    ],
+)
+def test_initials_are_understood_behind_a_qualifier(said, names, meant):
+    expected = f" (did you mean {meant!r}?)" if meant else ""
+    assert _checks.did_you_mean(said, names) == expected
+
+
+def test_a_groups_rate_is_found_by_its_initials():
+    group = lrw.optimizers.Group("generator", chain=lrw.optimizers.adam(0.1), paths=["w"])
+    chain = lrw.Chain.of(lrw.optimizers.scale(1.0), groups=[group])
+    with pytest.raises(ValueError, match=r"did you mean 'generator/.*learning_rate'"):
+        chain.resolve("lr")

@@ -368,3 +368,26 @@ def test_optax_losses_are_the_persons_line() -> None:
     found = diagnosed(loss_fn, params=5.0)
     assert found.operation == "mul"
     assert code(found).startswith("logits = ")
+
+
+def test_a_step_and_its_diagnosis_give_links_one_gradient_of_complex_parameters(monkeypatch):
+    """`grad` beside the updates that are made of it; as JAX gives it, it is the conjugate."""
+    # At zero the loss is finite and its gradient is not.
+    task = lrw.Task(
+        {"w": jnp.zeros(2, jnp.complex64)},
+        lambda params, batch: jnp.sqrt(jnp.sum(jnp.abs(params["w"]) ** 2)) + 0 * batch.sum(),
+        train=ONES,
+        batch_size=4,
+    )
+    chain = lrw.Chain.of(lrw.optimizers.sgd(0.1), lrw.optimizers.hypergradient())
+    runner, given = task.runner(chain), []
+
+    def update(updates, *rest, grad):
+        given.append(grad is updates)
+        return tx.update(updates, *rest, grad=grad)
+
+    tx = runner.tx
+    monkeypatch.setattr(runner, "tx", tx._replace(update=update))
+    assert "gradient of step 0" in of_task(task, chain).message
+    assert len(given) > 1
+    assert all(given)

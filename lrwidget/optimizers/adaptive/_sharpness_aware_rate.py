@@ -113,9 +113,13 @@ def sharpness_aware_rate(
         # The updates are those of the reference's rate times this.
         relative = above.at(state.step) / jnp.where(reference > 0, reference, 1.0)
 
+        def uphill(params: Any) -> Any:
+            # Of complex parameters `jax.grad` gives the conjugate; real ones this leaves alone.
+            return jax.tree.map(jnp.conj, jax.grad(value_fn)(params))
+
         def measure() -> tuple[jax.Array, jax.Array]:
             along = _trees.like(updates, params)
-            grad, curved = jax.jvp(jax.grad(value_fn), (params,), (along,))
+            grad, curved = jax.jvp(uphill, (params,), (along,))
             slope = jnp.maximum(-_trees.dot(grad, along), 0.0)
             return slope, jnp.abs(_trees.dot(along, curved))
 

@@ -14,9 +14,19 @@ def times(scale: jax.Array, updates: Any) -> Any:
 
 
 def dot(a: Any, b: Any) -> jax.Array:
-    """Return the inner product of two trees of the same shapes: float32, shape ()."""
-    parts = jax.tree.map(lambda x, y: jnp.vdot(x.astype(jnp.float32), y.astype(jnp.float32)), a, b)
+    """Return the inner product of two trees of the same shapes: float32, shape ().
+
+    Of complex leaves it is that of their real parts plus that of their imaginary ones, so that a
+    gradient must be the direction in which the loss rises, not its conjugate as of `jax.grad`.
+    """
+    parts = jax.tree.map(_dot, a, b)
     return jax.tree.reduce(jnp.add, parts, jnp.zeros([], jnp.float32))
+
+
+def _dot(x: Any, y: Any) -> jax.Array:
+    if jnp.iscomplexobj(x) or jnp.iscomplexobj(y):
+        return jnp.vdot(x, y).real.astype(jnp.float32)
+    return jnp.vdot(x.astype(jnp.float32), y.astype(jnp.float32))
 
 
 def moved(params: Any, length: Any, direction: Any) -> Any:
