@@ -342,6 +342,11 @@ class Trainer(Forks):
             the same libraries. It then has what was applied as stored rows. Otherwise it has the
             schedules as code, to be read and changed: each value differs from what was applied by
             1e-6 of the highest at most.
+
+        Raises
+        ------
+        ValueError
+            If no step has been taken yet, or for complex parameters: none is written for them.
         """
         from lrwidget.training._script import write_script
 

@@ -50,6 +50,12 @@ class TestComplexParameters:
         np.testing.assert_allclose(*losses, rtol=1e-4)
         assert losses[0][0][-1] < 0.1 * losses[0][0][0]
 
+    def test_no_script_is_written_that_would_go_up_the_imaginary_axis(self, task):
+        trainer = lrw.Trainer(task, SGD, steps=2)
+        trainer.run_sync()
+        with pytest.raises(ValueError, match="to_code needs real parameters, got complex ones"):
+            trainer.to_code()
+
     @pytest.mark.parametrize(
         "links",
         [

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jax
+import jax.numpy as jnp
+
 from lrwidget.training._script._exact import write_exact
 from lrwidget.training._script._readable import write_readable
 
@@ -19,4 +22,6 @@ def write_script(trainer: Trainer, *, exact: bool = False) -> str:
     """Return the script of a run as far as it went; see `Trainer.to_code`."""
     if trainer.position == 0:
         raise ValueError("to_code needs a run with at least one step, got none yet")
+    if any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(trainer.task.initial[0])):
+        raise ValueError("to_code needs real parameters, got complex ones")
     return write_exact(trainer) if exact else write_readable(trainer)
