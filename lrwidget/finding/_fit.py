@@ -17,6 +17,12 @@ FloatArray = npt.NDArray[np.float64]
 # share two runs are the same to the fit.
 _GRAIN = 0.01
 
+# So many points on either side of the best one tell where the ends are lowest, but for those with
+# a regret beyond this, where a parabola is no picture of them; the higher one, the less it counts.
+_NEIGHBOURS = 2
+_FAR = 0.6
+_LEVEL = 0.1
+
 # What a single vertex is uncertain by, in decades, beside how far apart its points are: other
 # batches, another end of the run. The trend is not quite a line: horizons that are shorter than
 # the longest one are uncertain by so much more a decade.
@@ -77,7 +83,8 @@ def vertex(ends: Mapping[float, float], initial: float) -> Vertex | None:
     """Return where the ends of runs at one horizon are lowest; None where no run came to an end.
 
     A parabola goes through the best point and its two neighbours, in the logarithm of the rate
-    and of the regret (the share of the best run's gain that a run lacks).
+    and of the regret (the share of the best run's gain that a run lacks), or is fitted by least
+    squares where there are more of them, which other batches move less.
 
     Parameters
     ----------
@@ -97,21 +104,29 @@ def vertex(ends: Mapping[float, float], initial: float) -> Vertex | None:
     right = places[best + 1] - places[best] if best < len(places) - 1 else 1.0
     place = float(places[best])
     if inside:
-        height = np.log(regret[best - 1 : best + 2] + _GRAIN)
-        # Divided differences of the three points.
-        before = (height[1] - height[0]) / left
-        after = (height[2] - height[1]) / right
-        bend = (after - before) / (left + right)
-        if bend > 0.0:
-            middle = (places[best - 1] + places[best]) / 2.0
-            lowest = middle - before / (2.0 * bend)
-            place = float(np.clip(lowest, place - left / 2.0, place + right / 2.0))
+        place += _lowest_near(places - place, regret, best, left, right)
     # Rates that end nearly as low might have been the best with other batches.
     flat = places[regret <= _GRAIN]
     spread = math.hypot(_VERTEX_NOISE, (left + right) / 8.0, float(np.ptp(flat)) / 4.0)
     if not inside:
         spread = math.hypot(spread, _ONE_SIDED)
     return Vertex(place=place, spread=spread, inside=inside)
+
+
+def _lowest_near(
+    away: FloatArray, regret: FloatArray, best: int, left: float, right: float
+) -> float:
+    """Return where a parabola around the best point is lowest, from that point, in decades."""
+    near = [
+        i
+        for i in range(max(best - _NEIGHBOURS, 0), min(best + _NEIGHBOURS + 1, len(away)))
+        if abs(i - best) <= 1 or regret[i] < _FAR
+    ]
+    weights = 1.0 / np.sqrt(regret[near] + _LEVEL)
+    bend, slope, _ = np.polyfit(away[near], np.log(regret[near] + _GRAIN), 2, w=weights)
+    if bend <= 0.0:
+        return 0.0
+    return float(np.clip(-slope / (2.0 * bend), -0.75 * left, 0.75 * right))
 
 
 def regrets(losses: FloatArray, initial: float) -> FloatArray:

@@ -103,6 +103,26 @@ class TestRegrets:
         found = regrets(np.array([1.0, 2.0, 5.0, 9.0, math.inf]), 5.0)
         np.testing.assert_allclose(found, [0.0, 0.25, 1.0, 1.0, 1.0])
 
+    def test_other_batches_move_more_points_less(self):
+        """Noise on the ends moves the place that five points tell less than that of three."""
+        rng = np.random.default_rng(0)
+        places = np.arange(-2.6, -1.3, 0.25)
+        moved = {3: [], 5: []}
+        for _ in range(200):
+            clean = parabola(places, best=-2.03)
+            noisy = {p: end + 0.02 * rng.normal() for p, end in clean.items()}
+            middle = min(noisy, key=noisy.get)
+            for count, found in moved.items():
+                near = {p: e for p, e in noisy.items() if abs(p - middle) < 0.13 * count}
+                found.append(vertex(near, 11.0).place + 2.03)
+        assert np.std(moved[5]) < 0.85 * np.std(moved[3])
+
+    def test_what_is_far_above_says_nothing(self):
+        ends = parabola([-2.4, -2.2, -2.0, -1.8], best=-2.05)
+        alone = vertex(ends, 11.0)
+        assert vertex({**ends, -1.6: math.inf}, 11.0) == alone
+        assert vertex({**ends, -1.6: 10.0}, 11.0) == alone
+
     def test_negative_losses_have_gains_too(self):
         np.testing.assert_allclose(regrets(np.array([-3.0, -2.0]), -1.0), [0.0, 0.5])
 
