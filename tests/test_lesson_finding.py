@@ -210,7 +210,7 @@ def test_probes_keep_to_their_price_and_short_ones_want_a_higher_rate(said):
     assert numbers(r"Probe for 300 steps: \d+ runs, (\d+) grad", said["probe"])[0] <= 400
     best = dict(re.findall(r"^ +(\d+) steps: best near ([\d.]+)$", said["probe"], re.MULTILINE))
     assert list(best) == ["10", "30", "100", "300"]
-    assert 1.3 < float(best["10"]) / float(best["300"]) < 2.5
+    assert 1.2 < float(best["10"]) / float(best["300"]) < 2.5
     assert 0.7 < float(best["100"]) / float(best["300"]) < 1.4
 
 

@@ -164,7 +164,12 @@ def advise(
 def budget_of(budget: str | float) -> float:
     """Return a budget in gradient steps, or raise a ValueError."""
     if isinstance(budget, str):
-        return float(BUDGETS[_checks.choice("budget", budget, tuple(BUDGETS))])
+        if budget not in BUDGETS:
+            raise ValueError(
+                f"budget must be {' or '.join(map(repr, BUDGETS))}, or a number of gradient steps "
+                f">= {SMALLEST_BUDGET}, got {budget!r}"
+            )
+        return float(BUDGETS[budget])
     return _checks.finite("budget", budget, low=SMALLEST_BUDGET)
 
 
@@ -311,7 +316,12 @@ class _Search:
             high=fit.high,
             sure=sure,
             reasons=reasons_for(
-                self._found, fit, self._curvature, self._designed(), what=self._what()
+                self._found,
+                fit,
+                self._curvature,
+                self._designed(),
+                what=self._what(),
+                left=self._prober.peak if self._prober and self._start.left is not None else None,
             ),
             refused=None,
             remedy=None,

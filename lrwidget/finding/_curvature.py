@@ -155,8 +155,10 @@ def curvature(
     2022, arXiv 2207.14484). None of these is written down here: the chain is given gradients of
     the size of the first four batches' (their root mean square) which change their sign at every
     step, as they do at the edge, and its updates tell both what it divides by and what its momentum
-    makes of it. ``P`` is so that of an optimizer that has seen 64 gradients like these. For weights
-    that had no gradient on these batches nothing is measured.
+    makes of it. ``P`` is so that of an optimizer that has seen 64 gradients like these and nothing
+    before, in the middle of a run as well: there its own is larger where gradients have become
+    smaller, and the rate errs on the safe side. For weights that had no gradient on these batches
+    nothing is measured.
 
     Where an update is not of this form there is no sharpness: sign descent and Lion, whose
     step does not get smaller in a valley; Muon, LAMB, LARS and others that treat a matrix or a
@@ -250,7 +252,9 @@ def curvature_at(
         edge=edge,
         safe_up_to=safe,
         critical_rate=rate,
-        meaning=_meaning(sharpness, edge, safe, rate, found, preconditioned, without),
+        meaning=_meaning(
+            sharpness, edge, safe, rate, found, preconditioned, without, first=start.step == 0
+        ),
         loss=look.losses[0],
         gradient_norm=look.gradient_norms[0],
         gradient_steps=spent,
@@ -358,6 +362,8 @@ def _meaning(
     found: Edge,
     preconditioned: bool,  # noqa: FBT001
     without_clipping: bool,  # noqa: FBT001
+    *,
+    first: bool,
 ) -> str:
     parts = []
     if safe is not None and sharpness is not None and edge is not None:
@@ -365,8 +371,12 @@ def _meaning(
         parts.append(
             f"Safe up to {safe:.2g}: at this rate a small swing across the sharpest valley still "
             f"dies away ({edge:.2g} over the sharpness {sharpness:.3g} of the first batch{scale}). "
-            "That holds for where training begins. Training often flattens what is too sharp, so "
-            "that two to four times as much may work, and a warm-up allows more."
+            + (
+                "That holds for where training begins. Training often flattens what is too sharp, "
+                "so that two to four times as much may work, and a warm-up allows more."
+                if first
+                else "That holds for where the run is now."
+            )
         )
         if without_clipping:
             parts.append("Clipping, left out here, allows more while gradients are large.")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lrwidget.finding._curvature import Curvature
     from lrwidget.finding._fit import Fit
     from lrwidget.finding._probe import Probe
+    from lrwidget.finding._prober import ProbeRun
 
 # Runs at rates this far above the advised one, in decades, tell how safe it is; what other batches
 # do to one of them is worth a sentence where it costs this share of what training gains.
@@ -30,14 +31,18 @@ def reasons_for(
     designed: int | None = None,
     *,
     what: str = "rate",
+    left: float | None = None,
 ) -> tuple[str, ...]:
     """Return two to four sentences, the weightiest first.
 
     `designed` is how long the schedule is; None where it has no length. `what` is what a value of
-    the hyperparameter is called.
+    the hyperparameter is called. `left` is its highest value in what is left of a run; None where
+    the advice is for a whole one.
     """
     reasons = [
         _runs(probe),
+        _left(fit, left, what),
+        _at_the_end(probe, what),
         _unlucky(probe, fit),
         _length(probe, designed),
         _trend(probe, fit, what),
@@ -52,14 +57,42 @@ def reasons_for(
 
 def _runs(probe: Probe) -> str:
     horizon = max(probe.fits)
-    runs = [run for run in probe.runs if run.horizon == horizon]
-    best = min(runs, key=lambda run: run.final)
+    runs, best = _longest(probe)
     short = "over all of its" if horizon == probe.steps else "compressed to"
     what = "training loss" if probe.loss == "train" else "validation loss"
     return (
         f"Of {len(runs)} real runs of the schedule {short} {_steps(horizon)}, the one at "
         f"{short_rate(best.learning_rate)} ended lowest: {what} {best.final:.3g}, "
         f"from {best.initial if math.isfinite(best.initial) else probe.initial:.3g}."
+    )
+
+
+def _longest(probe: Probe) -> tuple[list[ProbeRun], ProbeRun]:
+    """Return the longest runs with the first batches, by their rates, and the best of them."""
+    horizon, usual = max(probe.fits), min(run.seed for run in probe.runs)
+    runs = [run for run in probe.runs if run.horizon == horizon and run.seed == usual]
+    runs.sort(key=lambda run: run.learning_rate)
+    return runs, min(runs, key=lambda run: run.final)
+
+
+def _left(fit: Fit, left: float | None, what: str) -> str:
+    if left is None or left <= 0.0:
+        return ""
+    return (
+        f"The highest {what} in what is left of the run is {short_rate(left)}; scaled by "
+        f"{fit.best / left:.2g}, the rest has the advice."
+    )
+
+
+def _at_the_end(probe: Probe, what: str) -> str:
+    """Say where the lowest is at the end of what was tried: its other side nobody has seen."""
+    runs, best = _longest(probe)
+    if len(runs) == 1 or best not in (runs[0], runs[-1]):
+        return ""
+    side = "lowest" if best is runs[0] else "highest"
+    return (
+        f"That is the {side} {what} that was run for so long, so that the advice is less sure; a "
+        "larger budget looks beyond it."
     )
 
 

@@ -320,9 +320,12 @@ def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Sur
             "optimizer changes them; ask for a larger budget"
         )
     else:
+        moved = f"{'fell' if mean >= 0.0 else 'rose'} by {size} from {level:.3g}"
         reason = (
-            "the loss does not respond to the rate: at the best one it "
-            f"{'fell' if mean >= 0.0 else 'rose'} by {size} from {level:.3g}, which chance explains"
+            f"the loss is too noisy to tell: at the best rate it {moved}"
+            if mean > error
+            else f"the loss does not respond to the rate: at the best one it {moved}, which chance "
+            "explains"
         )
         remedy = (
             "ask for a larger budget or larger batches; look whether there is anything to learn "

@@ -115,6 +115,8 @@ class Responses:
             self.runner = start.task.runner(chain, batch_size=start.runner.source.size)
             carry = self.runner.initial((carry.params, carry.state))
         self._carry: Carry = carry
+        # What a run's optimizer has in mind of larger gradients would be taken for its form.
+        self._anew: Carry = self.runner.initial((carry.params, carry.state))
         self._sample = sample
         self._injection = chain.injection(self.runner.addresses)
         self._row = start.rows(0, 1)[0] if same else _row(chain, self.runner.addresses)
@@ -218,7 +220,7 @@ class Responses:
         order = np.arange(steps) % 2 if turns else np.zeros(steps, np.int64)
         if bumped:
             order[-1] += 2
-        last, before, _ = self._fed(self._swinging(sign), order, rate)
+        last, before, _ = self._fed(self._swinging(sign), order, rate, carry=self._anew)
         return _Swing(flat(last), flat(before))
 
     def _swinging(self, sign: float) -> Any:
@@ -239,7 +241,13 @@ class Responses:
         )
 
     def _fed(
-        self, grads: Any, order: npt.NDArray[np.integer[Any]], rate: float, patience: int = 0
+        self,
+        grads: Any,
+        order: npt.NDArray[np.integer[Any]],
+        rate: float,
+        patience: int = 0,
+        *,
+        carry: Carry | None = None,
     ) -> tuple[Any, Any, Any]:
         self._check()
         padded = np.zeros(_SETTLING, np.int32)
@@ -248,7 +256,7 @@ class Responses:
         if self._rate is not None:
             row[self._rate] = rate
         fed: tuple[Any, Any, Any] = self._feed(
-            self._carry,
+            carry or self._carry,
             self._sample.batch,
             self._sample.key,
             self._sample.losses,

@@ -53,3 +53,30 @@ def test_a_value_that_is_no_rate_is_not_called_one():
     said = " ".join(reasons_for(made_probe(), fit, None, what="value"))
     assert "the best value went" in said
     assert "rate" not in said
+
+
+class TestTheEndOfWhatWasTried:
+    FIT = Fit(best=0.1, low=0.05, high=0.2)
+
+    def said(self, own, **more):
+        return " ".join(reasons_for(made_twice(own, {}), self.FIT, None, **more))
+
+    def test_the_other_side_of_it_nobody_has_seen(self):
+        assert "That is the highest rate that was run for so long" in self.said(
+            {0.05: 0.5, 0.1: 0.3}
+        )
+        assert "That is the lowest rate that was run for so long" in self.said({0.1: 0.3, 0.2: 0.5})
+
+    def test_worse_ones_on_both_sides_need_no_word(self):
+        assert "for so long" not in self.said({0.05: 0.5, 0.1: 0.3, 0.2: math.inf})
+
+    def test_the_lowest_end_is_that_of_the_same_batches(self):
+        runs = made_twice({0.05: 0.5, 0.1: 0.3, 0.2: 0.4}, {0.2: 0.2})
+        said = " ".join(reasons_for(runs, self.FIT, None))
+        assert "Of 3 real runs" in said
+        assert "the one at 0.1 ended lowest: training loss 0.3," in said
+
+    def test_what_is_left_of_a_run_is_scaled(self):
+        said = self.said({0.05: 0.5, 0.1: 0.3, 0.2: 0.4}, left=0.04)
+        assert "in what is left of the run is 0.04; scaled by 2.5, the rest has the advice" in said
+        assert "scaled" not in self.said({0.05: 0.5, 0.1: 0.3, 0.2: 0.4})

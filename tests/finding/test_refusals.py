@@ -358,6 +358,7 @@ class TestJudging:
             ({"ends": (1.9, 1.0, INF), "longer": (INF, INF)}, "no run over 100 steps came to its"),
             ({"ends": (1.9, 1.0)}, "the budget paid for runs at 2 rates"),
             ({"ends": (1.9999, 1.998, 2.1)}, "does not respond .* fell by 0.002 ± 0.006"),
+            ({"ends": (1.9999, 1.99, 2.1)}, "too noisy to tell: .* fell by 0.01 ± 0.006"),
             ({"ends": (2.1, 2.0005, 2.1)}, "does not respond .* rose by 0.0005"),
             ({"ends": (2.3, 2.2, 2.4)}, "training raises the loss at every rate .* by 0.2"),
             ({"ends": (2.0, INF, INF), "noise": 0}, "no rate helps: .* lost, from "),
