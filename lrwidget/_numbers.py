@@ -11,6 +11,6 @@ def rate(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
-def short_rate(value: float) -> str:
-    """Write a learning rate in two digits."""
-    return rate(float(f"{value:.2g}"))
+def short_rate(value: float, digits: int = 2) -> str:
+    """Write a learning rate in two digits, or in so many."""
+    return rate(float(f"{value:.{digits}g}"))

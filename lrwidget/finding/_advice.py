@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
+from lrwidget._numbers import short_rate
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -97,12 +99,12 @@ class Advice:
         """Return the advice, its reasons and its cost, a line each."""
         cost = f"{self.gradient_steps:.0f} of {self.budget:.0f} gradient steps"
         for_what = f"for {self.steps} steps, by the {_OBJECTIVES[self.loss]}"
-        if self.learning_rate is None:
+        if self.learning_rate is None or self.low is None or self.high is None:
             lines = [f"Advice refused {for_what} ({cost})", f"  {self.refused}", f"  {self.remedy}"]
         else:
-            band = f"between {self.low:.1e} and {self.high:.1e}"
+            band = f"between {short_rate(self.low)} and {short_rate(self.high)}"
             lines = [
-                f"Advice: use {self.learning_rate:.2e}, {band} ({self.sure})",
+                f"Advice: use {short_rate(self.learning_rate, 3)}, {band} ({self.sure})",
                 f"  {for_what} ({cost})",
             ]
         return "\n".join(lines + [f"  {reason}" for reason in self.reasons])

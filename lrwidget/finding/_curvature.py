@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrwidget import _checks
+from lrwidget._numbers import short_rate
 from lrwidget.finding._critical import Edge, critical_rate
 from lrwidget.finding._measured import measured
 from lrwidget.finding._price import FORWARD, PRODUCT
@@ -96,8 +97,8 @@ class Curvature:
         """Return the numbers in one line."""
         sharpness = "none" if self.sharpness is None else f"{self.sharpness:.3g}"
         kind = " (preconditioned)" if self.preconditioned else ""
-        safe = "not known" if self.safe_up_to is None else f"{self.safe_up_to:.2e}"
-        critical = "none" if self.critical_rate is None else f"{self.critical_rate:.2e}"
+        safe = "not known" if self.safe_up_to is None else short_rate(self.safe_up_to, 3)
+        critical = "none" if self.critical_rate is None else short_rate(self.critical_rate, 3)
         return (
             f"Curvature: sharpness {sharpness}{kind}, safe up to {safe}, "
             f"critical rate {critical}, {self.gradient_steps:.3g} gradient steps"
@@ -176,7 +177,7 @@ def curvature(
     Examples
     --------
     >>> curvature(task, chain)  # doctest: +SKIP
-    Curvature: sharpness 3.93, safe up to 5.08e-01, critical rate 1.1e+00, 26.7 gradient steps
+    Curvature: sharpness 3.93, safe up to 0.508, critical rate 1.1, 26.7 gradient steps
     """
     from lrwidget.finding._start import started
     from lrwidget.training import Task  # JAX, which a finished measurement does without

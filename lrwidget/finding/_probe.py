@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lrwidget import _checks
+from lrwidget._numbers import short_rate
 from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._fit import QUANTILE, Fit, Vertex
 from lrwidget.finding._price import MOST_STEPS
@@ -117,14 +118,10 @@ class Probe:
             line = f"  {horizon:>6} steps  {len(runs)} runs"
             if horizon in self.fits:
                 fit = self.fits[horizon]
-                line += f", best near {fit.best:.2e} ({fit.low:.1e} to {fit.high:.1e})"
+                line += f", best near {_with_band(fit)}"
             lines.append(line + (f", {lost} lost" if lost else ""))
         if self.optimum is not None:
-            best = self.optimum
-            lines.append(
-                f"  {self.steps:>6} steps  best by the trend {best.best:.2e} "
-                f"({best.low:.1e} to {best.high:.1e})"
-            )
+            lines.append(f"  {self.steps:>6} steps  best by the trend {_with_band(self.optimum)}")
         return "\n".join(lines)
 
 
@@ -374,6 +371,10 @@ def _nothing_found(steps: int, loss: Objective, spent: float) -> Probe:
         gradient_steps=spent,
         cancelled=True,
     )
+
+
+def _with_band(fit: Fit) -> str:
+    return f"{short_rate(fit.best, 3)} ({short_rate(fit.low)} to {short_rate(fit.high)})"
 
 
 def _fit(vertex: Vertex) -> Fit:

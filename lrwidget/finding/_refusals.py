@@ -304,7 +304,11 @@ def _check_gain(gain: FloatArray, initial: FloatArray, found: Probe, survey: Sur
         reason = (
             f"no rate helps: the loss stays at {level:.3g} where the rate is too low to change "
             "anything, and ends higher "
-            + (f"or is lost, from {lost:.1e} on, where it is not" if lost < math.inf else "above")
+            + (
+                f"or is lost, from {short_rate(lost)} on, where it is not"
+                if lost < math.inf
+                else "above"
+            )
         )
         remedy = (
             "look at the sign of the loss and of the updates, whether the loss function bears "

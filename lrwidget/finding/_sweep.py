@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from lrwidget._numbers import short_rate
 from lrwidget.finding._rules import FloatArray, rules
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class LRSweep:
         width = max(map(len, shown))
         for name in shown:
             if name in self.suggestions:
-                said = f"{self.suggestions[name]:.2e}{self._spread(name)}"
+                said = f"{short_rate(self.suggestions[name], 3)}{self._spread(name)}"
             else:
                 said = f"cannot say: {self.silent.get(name, 'it was not asked')}"
             lines.append(f"  {name:<{width}}  {said}")
@@ -184,4 +185,5 @@ class LRSweep:
             return ""
         silent = int(np.isnan(said).sum())
         without = f", {silent} cannot say" if silent else ""
-        return f"  ({np.nanmin(said):.1e} to {np.nanmax(said):.1e} over the seeds{without})"
+        lowest, highest = (short_rate(float(end), 3) for end in (np.nanmin(said), np.nanmax(said)))
+        return f"  ({lowest} to {highest} over the seeds{without})"

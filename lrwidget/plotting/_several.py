@@ -39,14 +39,15 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Training loss over step, as a running mean: of each chain the median over its seeds as a
-        line, which has its name at its end, and a band from the lowest to the highest. A log axis
-        where positive losses span more than a decade.
+        Training loss over step (of the run, in the middle of one), as a running mean: of each chain
+        the median over its seeds as a line, which has its name at its end, and a band from the
+        lowest to the highest. A log axis where positive losses span more than a decade.
     """
     ax = own_axes(ax)
     dress(ax, x="Step", y="Training loss")
     step_axis(ax)
-    ax.set_xlim(0, max(comparison.steps - 1, 1))
+    begin = comparison.start_step or 0
+    ax.set_xlim(begin, begin + max(comparison.steps - 1, 1))
     lines = []
     for place, name in enumerate(comparison.names):
         curves = np.stack([_running_mean(losses) for losses in comparison.losses[name]])
@@ -57,7 +58,7 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
             whole = np.isfinite(curves).any(axis=0)
         if not whole.any():
             continue
-        steps = np.flatnonzero(whole)
+        steps = begin + np.flatnonzero(whole)
         kept = curves[:, whole]
         colour = SERIES[place % len(SERIES)]
         # Where the colours begin again, the dashes are others.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
+from lrwidget._numbers import short_rate
 from lrwidget.finding import Advice, AdviceProgress, _hessian, advise
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._reasons import reasons_for
@@ -128,7 +129,7 @@ class TestAdvice:
 
     def test_it_prints_itself(self, quick):
         text = repr(quick)
-        assert text.startswith(f"Advice: use {quick.learning_rate:.2e}")
+        assert text.startswith(f"Advice: use {short_rate(quick.learning_rate, 3)}")
         assert "for 500 steps, by the final training loss" in text
         assert all(reason in text for reason in quick.reasons)
         refused = repr(made_advice(learning_rate=None, refused="so", remedy="do this"))

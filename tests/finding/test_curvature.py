@@ -368,7 +368,7 @@ class TestResult:
             gradient_steps=25.67,
         )
         assert repr(shown) == (
-            "Curvature: sharpness 3.93 (preconditioned), safe up to 9.67e+00, critical rate none, "
+            "Curvature: sharpness 3.93 (preconditioned), safe up to 9.67, critical rate none, "
             "25.7 gradient steps"
         )
 

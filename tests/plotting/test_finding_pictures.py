@@ -107,6 +107,11 @@ FALLING = np.linspace(2.0, 1.0, 10) + np.arange(3.0)[:, None]
 
 
 class TestComparison:
+    def test_in_the_middle_of_a_run_the_steps_are_those_of_the_run(self):
+        ax = made_comparison({"a": FALLING}, start_step=200).plot()
+        assert ax.get_xlim() == (200, 209)
+        np.testing.assert_array_equal(ax.lines[0].get_xdata(), np.arange(200, 210))
+
     def test_median_and_band(self):
         ax = made_comparison({"adam": FALLING, "sgd": FALLING + 0.5}).plot()
         adam, sgd = ax.lines
