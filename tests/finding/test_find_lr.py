@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
+from lrwidget._numbers import short_rate
 from lrwidget.finding import LRSweep, find_lr, rules
 from tests.finding.tasks import pytree_loss, pytree_task
 
@@ -234,7 +235,11 @@ class TestResult:
         assert [line.split()[0] for line in lines] == [r.name for r in rules.values() if r.shown]
         for line in lines:
             name = line.split()[0]
-            said = f"{sweep.suggestions[name]:.2e}" if name in sweep.suggestions else "cannot say"
+            said = (
+                short_rate(sweep.suggestions[name], 3)
+                if name in sweep.suggestions
+                else "cannot say"
+            )
             assert said in line
 
 
