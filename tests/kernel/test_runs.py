@@ -93,12 +93,12 @@ def test_two_trainers_at_once_do_not_touch_each_other(session):
         alone = lrw.Trainer(task, chain, steps=3000)
         alone.run_sync()
         one, two = lrw.Trainer(task, chain, steps=3000), lrw.Trainer(task, chain, steps=3000)
+        two.scale(learning_rate=0.5, at=1500)
         one.start()
         two.start()
-        two.scale(learning_rate=0.5, at=1500) if two.position < 1500 else None
         one.wait()
         two.wait()
-        assert same(one.params, alone.params)
+        assert same(one.params, alone.params) and not same(two.params, alone.params)
         assert (one.history.loss == alone.history.loss).all()
         assert (two.history.loss[:1500] == alone.history.loss[:1500]).all()
         assert one.state == two.state == "finished" and threads() == []
