@@ -121,7 +121,12 @@ def test_stop_is_answered_when_the_range_test_has_ended(probing):
     running = page.wait_for("_find", "state", "running")
     assert running["phase"] == "sweep"
     assert running["stopping"] is False
+    # Behind the first points it waits for the gate; before them it would end at once.
+    page.wait(lambda: page.deltas("find"))
     stop = page.command("find.stop")
+    # That it was heard is told long before it has come to its end.
+    assert page.wait_for("_find", "stopping", True)["state"] == "running"
+    assert not [reply for reply in page.replies() if reply["id"] == stop]
     gate.set()
     assert page.reply(stop)["value"] == {"state": "stopped"}
     stopped = page.wait_for("_find", "state", "stopped")
