@@ -98,15 +98,14 @@ def _at_the_end(probe: Probe, what: str) -> str:
 
 def _unlucky(probe: Probe, fit: Fit) -> str:
     """Say where other batches ruined a run at the advised rate or not far above it."""
-    horizon, usual = max(probe.fits), min(run.seed for run in probe.runs)
-    runs = [run for run in probe.runs if run.horizon == horizon]
-    own = {run.learning_rate: run for run in runs if run.seed == usual and not run.diverged}
+    runs, best = _longest(probe)
+    own = {run.learning_rate: run for run in runs if not run.diverged}
     if not own:
         return ""
-    best = min(own.values(), key=lambda run: run.final)
     initial = best.initial if math.isfinite(best.initial) else probe.initial
     bearable = _COSTLY * (initial - best.final)
-    again = [run for run in runs if run.seed != usual and run.learning_rate in own]
+    others = [run for run in probe.runs if run.horizon == best.horizon and run.seed != best.seed]
+    again = [run for run in others if run.learning_rate in own]
     well = ""
     for run in sorted(again, key=lambda run: run.learning_rate):
         rate, with_these = run.learning_rate, own[run.learning_rate].final
