@@ -42,10 +42,11 @@ class Publisher:
     Parameters
     ----------
     outlets
-        In the order of their importance: of several that are due, the first goes.
+        In the order of their importance: of several that are due, the first goes, but none twice in
+        a row while another one waits. Where each turn takes long, the first is always due again.
     edits
-        The outlet that goes before all of these, but not twice in a row while one of them waits:
-        whoever bends a curve without a pause still sees the training go on.
+        The outlet that goes before all of these: whoever bends a curve without a pause still sees
+        the training go on.
     spacing
         Seconds from one message to the next; a turn of several messages pays for all of them.
     clock
@@ -65,7 +66,7 @@ class Publisher:
         self._clock = clock
         self._free_at = -math.inf
         self._edits = edits
-        self._edits_last = False
+        self._last: Outlet | None = None
         self._sending = threading.Lock()
         self._awake = threading.Event()
         self._closed = threading.Event()
@@ -90,13 +91,19 @@ class Publisher:
             now = self._clock()
             if now < self._free_at:
                 return self._free_at - now
-            soonest = math.inf
-            for outlet in self._in_turn():
+            soonest, again = math.inf, None
+            for outlet in (*([] if self._edits is None else [self._edits]), *self._outlets):
                 due = outlet.due(now)
-                if due <= now:
+                if due > now:
+                    soonest = min(soonest, due)
+                elif outlet is self._last:
+                    again = outlet
+                else:
                     self._send(outlet, now)
                     return self._free_at - now
-                soonest = min(soonest, due)
+            if again is not None:
+                self._send(again, now)
+                return self._free_at - now
             return None if soonest == math.inf else soonest - now
 
     def send_edits(self, *, ahead: int = 0) -> None:
@@ -123,15 +130,12 @@ class Publisher:
         if outlet.due(self._clock()) < math.inf:
             self.wake()
 
-    def _in_turn(self) -> Sequence[Outlet]:
-        edits = () if self._edits is None else (self._edits,)
-        return (*self._outlets, *edits) if self._edits_last else (*edits, *self._outlets)
-
     def _send(self, outlet: Outlet, now: float) -> None:
         count = outlet.send(now)
-        self._edits_last = outlet is self._edits
-        wait = self._spacing * (_EDITS_WAIT if self._edits_last else 1)
-        self._free_at = max(self._free_at, now) + (1 if count is None else count) * wait
+        self._last = outlet
+        wait = self._spacing * (_EDITS_WAIT if outlet is self._edits else 1)
+        # From when it was sent: on a busy machine that may be long after it was due.
+        self._free_at = max(self._free_at, self._clock()) + (1 if count is None else count) * wait
 
     def close(self) -> None:
         """Stop the thread; from any thread, its own included."""

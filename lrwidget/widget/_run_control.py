@@ -110,7 +110,7 @@ class RunControl:
 
     def _on_start(self) -> Future[dict[str, int]]:
         self._refuse_begun()
-        return self._begin(lambda: self._fresh().start())
+        return self._begin(lambda: _started(self._fresh()))
 
     def _on_step(self, steps: int) -> Future[dict[str, int]]:
         self._refuse_finding()
@@ -123,14 +123,14 @@ class RunControl:
     def _on_restart(self) -> Future[dict[str, int]]:
         return self._begin(self._restart)
 
-    def _restart(self) -> None:
+    def _restart(self) -> int:
         old = self._current()
         if old is not None and old.state not in ("idle", *ENDED):
             old.submit(Stop(source=SOURCE))
             _await_end([old])
         trainer = self._make(self.pace)
         self._show(trainer)
-        trainer.start()
+        return _started(trainer)
 
     def _fresh(self) -> Run:
         """Return the trainer to start: one that was shown and never begun, else a new one."""
@@ -140,8 +140,11 @@ class RunControl:
             self._show(trainer)
         return trainer
 
-    def _begin(self, begin: Callable[[], Any]) -> Future[dict[str, int]]:
-        """Begin a run on a thread: preparing one copies weights and may wake up a device."""
+    def _begin(self, begin: Callable[[], int]) -> Future[dict[str, int]]:
+        """Begin a run on a thread: preparing one copies weights and may wake up a device.
+
+        `begin` returns the step from which the run goes.
+        """
         with self._lock:
             self._refuse_finding()
             if self._beginning:
@@ -154,14 +157,14 @@ class RunControl:
                 try:
                     _await_end(self.predecessors)
                     self.predecessors = []
-                    begin()
+                    step = begin()
                 finally:
                     with self._lock:
                         self._beginning, unwanted = False, self._unwanted
                         self._unwanted = False
                 if unwanted:
                     self.stop()
-                confirmed.set_result({"step": self._steering.run().position})
+                confirmed.set_result({"step": step})
             except Exception as error:  # noqa: BLE001  (what the person's code raises is the reply)
                 confirmed.set_exception(error)
 
@@ -193,6 +196,13 @@ class RunControl:
         if trainer is None or trainer.state in ENDED:
             return None
         return self._steering.submit(SetPace(steps_per_second=steps_per_second, source=SOURCE))
+
+
+def _started(run: Run) -> int:
+    """Start a run, and return the step from which it goes."""
+    step = run.position  # asked for before it goes: this thread may be late
+    run.start()
+    return step
 
 
 def _await_end(trainers: Iterable[Run]) -> None:

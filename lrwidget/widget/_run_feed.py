@@ -220,10 +220,13 @@ class RunFeed:
 
     def status(self) -> dict[str, Any]:
         """Return the ``_train`` trait."""
-        trainer, address, journal = self.trainer, self.address, self.trainer.journal
+        trainer, address = self.trainer, self.address
+        # Before all else: what is told with an end or a pause is then what the run came to there.
+        state, journal = trainer.state, trainer.journal
         newest = {name: last(column) for name, column in self.rows().items()}
         return {
             **run_status(trainer, address, journal),
+            "state": state,
             **self._journal(journal),
             **self.branches.shown(trainer),
             "snapshots": self._snapshots_shown() if of_task(trainer) else [],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lrwidget.widget._outlets import DeltaOutlet, SnapshotOutlet, StatusOutlet, WholeOutlet
 from lrwidget.widget._publisher import SPACING, Publisher
+from tests.widget.page import PATIENCE
 
 
 @dataclasses.dataclass
@@ -166,6 +167,17 @@ def test_changes_that_people_wait_for_leave_turns_to_the_numbers(bench):
     assert count["delta"] >= 35
 
 
+def test_on_a_machine_so_busy_that_each_turn_is_late_the_numbers_come_too(bench):
+    for i in range(100):
+        bench.clock.now = i * 0.4
+        bench.feed.rows += 1
+        bench.status["step"] = i
+        bench.publisher.tick()
+    count = Counter(bench.kinds())
+    assert min(count["status"], count["delta"]) >= 30
+    assert count["snapshot"] >= 10
+
+
 class Edits:
     """Somebody who edits without a pause: a state and a reply each turn."""
 
@@ -265,10 +277,10 @@ def test_its_thread_starts_with_the_first_wake_sleeps_and_ends():
     for _ in range(3):
         outlet.todo = 1
         publisher.wake()
-        assert outlet.done.acquire(timeout=20)
+        assert outlet.done.acquire(timeout=PATIENCE)
     thread = publisher._thread
     publisher.close()
-    thread.join(timeout=20)
+    thread.join(timeout=PATIENCE)
     assert not thread.is_alive()
     publisher.wake()
     assert publisher._thread is thread
@@ -280,7 +292,7 @@ def test_a_message_that_fails_is_logged_once_and_others_go_on(caplog):
     for _ in range(3):
         outlet.todo = 1
         publisher.wake()
-        assert outlet.done.acquire(timeout=20)
+        assert outlet.done.acquire(timeout=PATIENCE)
     publisher.close()
     assert [r.message for r in caplog.records] == ["lrwidget could not update the view of a run"]
 
