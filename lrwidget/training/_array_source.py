@@ -111,8 +111,9 @@ class ArraySource(ArrayData):
         arrays, order, shift = feed
         step = step + shift
         # Nothing is negative, and these are faster than // and %, which ask whether it is.
-        row = jax.lax.rem(jax.lax.div(step, self.steps_per_epoch), order.shape[0])
-        place = jax.lax.rem(step, self.steps_per_epoch)
+        per_epoch = np.int32(self.steps_per_epoch)  # an int would be 64 bits wide with x64
+        row = jax.lax.rem(jax.lax.div(step, per_epoch), np.int32(order.shape[0]))
+        place = jax.lax.rem(step, per_epoch)
         index = jax.lax.dynamic_slice(order, (row, place * self.size), (1, self.size))[0]
         # Every entry is a permutation's, so that nothing needs clamping.
         return jax.tree.map(lambda x: x.at[index].get(mode="promise_in_bounds"), arrays)
