@@ -41,6 +41,8 @@ class Canvas:
         self.page = page
         self.root = root
         self.plot = root.locator(hook("design-canvas"))
+        # It is drawn when its size is known, which is a frame later.
+        self.handle(0).wait_for()
 
     def at(self, step: float, value: float) -> tuple[float, float]:
         """Return where a step and a value lie on the page now."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS
 from tests.browser.lab import Lab, Notebook, running_lab
@@ -24,6 +24,11 @@ ROOT = Path(__file__).parents[2]
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 LOCAL_SCHEMES = {"about", "blob", "data"}
 VIEWPORT = {"width": 1400, "height": 1000}
+
+# Under load a page and a kernel answer late; to wait for what comes at once costs nothing.
+EXPECTED_MS = 30_000
+DONE_MS = 90_000
+expect.set_options(timeout=EXPECTED_MS)
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +107,7 @@ def shared_page(browser: Browser) -> Iterator[Page]:
 @contextlib.contextmanager
 def _watched_page(browser: Browser, witness: Witness) -> Iterator[Page]:
     context = browser.new_context(viewport=VIEWPORT, service_workers="block")
+    context.set_default_timeout(DONE_MS)
     page = context.new_page()
     witness.watch(page)
     yield page

@@ -27,8 +27,9 @@ task = lrw.Task(
 widget = lrw.LRWidget(
     task,
     lrw.optimizers.sgd(0.1),
-    schedule=lrw.schedules.warmup_cosine(peak_value=0.1, warmup_steps=40, decay_steps=400),
-    pace=50,
+    # At this pace it takes seven minutes: no run is over before a key is pressed.
+    schedule=lrw.schedules.warmup_cosine(peak_value=0.1, warmup_steps=40, decay_steps=4000),
+    pace=10,
 )
 widget
 """

@@ -119,16 +119,18 @@ def build_by_keys(page, canvas):
     tab_to(page, "handle-0", back=True)
     press(page, *11 * ["Shift+ArrowDown"])
 
-    # A length in percent, and two shapes found by their first letters.
+    # A length in percent, and two shapes to which the arrows walk through others.
     tab_to(page, "segment-1")
     page.keyboard.press("Enter")
     tab_to(page, "shape")
-    page.keyboard.type("constant")
+    press(page, "ArrowDown", "Home")
     expect(root.locator(hook("shape"))).to_have_value("constant")
     tab_to(page, "segment-2", back=True)
     page.keyboard.press("Enter")
     tab_to(page, "shape")
-    page.keyboard.type("cosine")
+    for key in ("Home", "ArrowDown", "ArrowDown"):
+        press(page, key)
+        canvas.settle()  # also where Python has answered on the way
     expect(root.locator(hook("shape"))).to_have_value("cosine")
     tab_to(page, "field-steps")
     write(page, canvas, "40%")

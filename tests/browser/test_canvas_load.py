@@ -52,13 +52,17 @@ COUNT_WORK = """(root) => {
   });
 }"""
 
+# JavaScript: what has been counted when all that waits for the next frame is drawn.
+COUNTED = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => done(canvasWork)));
+})"""
+
 # JavaScript: many moves of the mouse that is down, in one task.
 MOVE_AT_ONCE = """(plot, [x, y]) => {
   for (let i = 0; i < 40; i += 1) {
     const at = { pointerId: 1, clientX: x + i, clientY: y, bubbles: true };
     plot.dispatchEvent(new PointerEvent("pointermove", at));
   }
-  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
 
 
@@ -109,14 +113,14 @@ def test_a_drag_draws_once_a_frame_and_builds_nothing(page, designer):
     canvas.root.evaluate(COUNT_WORK)
     for i in range(60):
         page.mouse.move(start[0] + 60 + 50 * (i % 7) / 7, start[1] + 40 + 30 * (i % 11) / 11)
-    work = page.evaluate("canvasWork")
+    work = page.evaluate(COUNTED)
     assert 10 <= work["draws"] <= work["frames"]
     assert work["most"] == 1
     assert work["built"] == []
 
     draws = work["draws"]
     canvas.plot.evaluate(MOVE_AT_ONCE, [start[0] + 90, start[1] + 50])
-    work = page.evaluate("canvasWork")
+    work = page.evaluate(COUNTED)
     assert work["draws"] == draws + 1
     page.mouse.up()
     canvas.settle()
@@ -129,11 +133,14 @@ def test_fifty_edits_leave_the_kernel_no_more_than_ten_messages_a_second(page, d
     canvas.handle(1).focus()
     for i in range(25):
         page.keyboard.press("ArrowUp" if i % 2 else "ArrowRight")
-    # From knot to knot: which segment is selected goes to Python as well.
-    for i in range(25):
+    # From knot to knot: which segment is selected goes to Python as well. A fast hand has to do it
+    # more often, before there are messages to be counted.
+    for i in range(500):
+        if i >= 25 and page.evaluate("sentByKernel.length") >= 20:
+            break
         knot = 1 + i % 3
         x, y = canvas.place(knot)
-        canvas.drag((x, y), (x + 6, y + (5 if i % 2 else -5)), steps=2)
+        canvas.drag((x, y), (x + (6 if i % 6 < 3 else -6), y + (5 if i % 2 else -5)), steps=2)
     canvas.settle()
     expect(canvas.root.locator(hook("code-proof"))).to_contain_text("equals", timeout=60_000)
 
@@ -143,6 +150,6 @@ def test_fifty_edits_leave_the_kernel_no_more_than_ten_messages_a_second(page, d
     assert values(notebook, "seen[-1] == designer.schedule")
     dates = page.evaluate("sentByKernel")
     sent = sorted(dt.datetime.fromisoformat(date).timestamp() for date in dates)
-    assert len(sent) >= 10
+    assert len(sent) >= 20
     most = max(sum(start <= at < start + 1 for at in sent) for start in sent)
     assert most <= 10, str([round(at - sent[0], 3) for at in sent])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.gates import SweepGate
 from tests.browser.lab import Notebook
 from tests.browser.test_access import CONTROLS, tab_to, walk
 from tests.browser.test_quickstart import SECOND, hook, values
@@ -68,7 +69,7 @@ CELLS = {
     "clicked": "lrw.LRWidget(task_of(loss_fn), chain)",
     "typed": "lrw.LRWidget(task, chain)",
     "frozen": "lrw.LRWidget(task_of(frozen_loss), chain)",
-    "begun": "lrw.LRWidget(task, chain, pace=20)",
+    "begun": "lrw.LRWidget(task, chain, pace=10)",
 }
 
 
@@ -145,19 +146,21 @@ def test_a_rate_is_found_and_used(page, notebook, axe):
     assert values(notebook, "clicked.sweep") is None
 
     # Stopped while the range test runs: what has come until then is kept.
-    enter(root, high="10", steps="10000", seeds="16")
+    enter(root, high="10", steps="100", seeds="3")
     expect(root.locator("[aria-invalid]")).to_have_count(0)
+    sweeps = SweepGate(notebook)
     start.click()
     expect(status).to_contain_text("finding", timeout=SOON)
     expect(plot).to_have_attribute("aria-label", SWEPT, timeout=FOUND)
     stop.click()
+    expect(status).to_have_text("stopping…")
+    sweeps.open()
     expect(root.locator(".lrw-find")).to_contain_text("Stopped before the end.", timeout=FOUND)
     points = re.search(r"(\d+) points", plot.get_attribute("aria-label"))
-    assert 0 < int(points[1]) < 10_000
+    assert 0 < int(points[1]) < 100
     expect(root.locator(hook("advice"))).to_be_hidden()
 
     # The range test alone, and a rule that is hidden in it.
-    enter(root, steps="100", seeds="3")
     root.locator(hook("find-budget-none")).click()
     start.click()
     rules = re.compile(r"points; diverged at .*suggestions: Valley", re.IGNORECASE)
@@ -256,7 +259,7 @@ def test_a_rate_is_found_and_used_by_keyboard_alone(page, notebook):
 
     tab_to(page, root, "find-settings")
     press("Enter")
-    enter_by_keyboard(steps="10000", seeds="16")
+    enter_by_keyboard(steps="200", seeds="2")
     tab_to(page, root, "find-budget-quick")
     press("ArrowRight")
     expect(root.locator(hook("find-settings"))).to_contain_text("thorough")
@@ -264,11 +267,14 @@ def test_a_rate_is_found_and_used_by_keyboard_alone(page, notebook):
     expect(root.locator(hook("find-settings"))).to_contain_text("quick")
 
     # The button that takes the place of the one that was pressed has the focus.
+    sweeps = SweepGate(notebook)
     tab_to(page, root, "find-start")
     press("Enter")
     expect(stop).to_be_focused(timeout=SOON)
     expect(plot).to_have_attribute("aria-label", SWEPT, timeout=FOUND)
     press("Enter")
+    expect(stop).to_have_text("Stopping…", timeout=SOON)
+    sweeps.open()
     expect(root.locator(".lrw-find")).to_contain_text("Stopped before the end.", timeout=FOUND)
     expect(start).to_be_focused()
     enter_by_keyboard(steps="100", seeds="3")

@@ -25,7 +25,9 @@ def test_a_cell_that_raises_fails_the_test(open_notebook, jupyterlab):
 
 def test_foreign_requests_are_blocked_and_seen(open_notebook, jupyterlab, page, witness):
     open_notebook(jupyterlab.write("empty.ipynb", ""), theme="dark")
-    blocked = page.evaluate("() => fetch('http://example.org/x').catch((error) => `${error}`)")
+    # The console may tell of it some time after it was refused.
+    with page.expect_console_message(lambda heard: "example.org" in heard.location["url"]):
+        blocked = page.evaluate("() => fetch('http://example.org/x').catch((error) => `${error}`)")
     assert "Failed to fetch" in blocked
     assert witness.foreign_requests == ["http://example.org/x"]
     assert any("example.org" in text for text in witness.console_errors)

@@ -24,7 +24,7 @@ import lrwidget as lrw
 
 curve = lrw.schedules.preset("warmup_cosine", peak_value=0.1, steps={STEPS})
 chain = lrw.Chain.of(lrw.optimizers.sgd(curve, momentum=0.9))
-live = lrw.LiveControl(chain, pace=150)
+live = lrw.LiveControl(chain, pace=10)  # a minute for whoever pauses it
 tx = live.to_optax()
 
 def my_loop():

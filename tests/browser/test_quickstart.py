@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser import clipboard
+from tests.browser.gates import SweepGate
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 WIDGET_CELL = 5
@@ -19,18 +22,6 @@ SECOND = 1_000
 
 def hook(name):
     return f'[data-lrw="{name}"]'
-
-
-# JavaScript: keeps every description that the plot has of itself while it is drawn.
-NOTE_THE_PLOT = """(root) => {
-  window.toldByThePlot = [];
-  new MutationObserver((records) => records.forEach(({ target }) => {
-    const text = target.getAttribute("aria-label");
-    if (target.closest('[data-lrw="find-plot"]') && !toldByThePlot.includes(text)) {
-      toldByThePlot.push(text);
-    }
-  })).observe(root, { attributes: true, attributeFilter: ["aria-label"], subtree: true });
-}"""
 
 
 def values(notebook, expression):
@@ -65,20 +56,16 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     root.locator(hook("tab-find")).click()
     before = values(notebook, "widget.schedule.peak_value")
     plot = root.locator(hook("find-plot"))
-    root.evaluate(NOTE_THE_PLOT)
-    # A hundred steps of this model take 10 ms: many more show how the curve comes.
-    root.locator(".lrw-find .lrw-disclosure").click()
-    root.locator(hook("field-steps")).fill("10000")
-    root.locator(hook("field-steps")).press("Enter")
+    # A hundred steps of this model take 10 ms, so that they are held up to be looked at.
+    gate = SweepGate(notebook)
     root.locator(hook("find-start")).click()
     expect(root.locator(hook("status"))).to_contain_text("finding")
-    expect(root.locator(hook("status"))).not_to_contain_text("finding", timeout=90 * SECOND)
-    told = page.evaluate("window.toldByThePlot")
-    assert len(told) > 2, f"the curve came all at once: {told}"
-    root.locator(hook("field-steps")).fill("100")
-    root.locator(hook("field-steps")).press("Enter")
-    root.locator(hook("find-start")).click()
+    expect(plot).to_have_attribute("aria-label", re.compile(": 25 points"))
+    gate.let_on()
+    expect(plot).to_have_attribute("aria-label", re.compile(": 50 points"))
+    gate.open()
     expect(plot).to_have_attribute("aria-label", re.compile("100 points.*suggestions"))
+    expect(root.locator(hook("find-start"))).to_be_visible(timeout=90 * SECOND)
     use = root.locator(hook("find-use")).first
     assert values(notebook, "widget.sweep.steps") == 100
     use.click()
@@ -90,7 +77,12 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
         for s in values(notebook, "list(widget.sweep.suggestions.values())")
     )
 
-    # Design: a knot is dragged, the code follows, and its proof shows a figure.
+    # Design: ten times as long, which leaves anybody the time to pause it ten times; a knot is
+    # dragged, the code follows, and its proof shows a figure.
+    total = root.locator(hook("field-total"))
+    total.fill("4400")
+    total.press("Enter")
+    expect(root.locator(".lrw-code[data-stale]")).to_have_count(0)
     code = root.locator(hook("code-text"))
     text = code.inner_text()
     drag(page, root.locator(hook("handle-1")), 60, 25)
@@ -101,11 +93,11 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     assert float(drawn) < found
 
     # Export: what is copied runs in a fresh process without lrwidget and gives the drawn curve.
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    clipboard.empty(page)
     root.locator(hook("code-copy")).click()
-    copied = page.evaluate("navigator.clipboard.readText()")
+    copied = clipboard.read(page)
     assert copied.strip() == code.inner_text().strip()
-    steps = list(range(0, 440, 7))
+    steps = list(range(0, 4400, 70))
     curve = values(
         notebook, f"widget.schedule(__import__('numpy').array({steps}, dtype=float)).tolist()"
     )
@@ -146,7 +138,7 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     root.locator(hook("train-pause")).click()
     expect(status).to_contain_text("paused")
     at = values(notebook, "widget.trainer.position")
-    assert 0 < at < 440
+    assert 0 < at < 4400
     future = root.locator(f'{hook("rate-plot")} [role="slider"]').last
     drag(page, future, 0, -30)
     drawn = float(re.search(r"rate ([\d.e-]+)", future.get_attribute("aria-valuetext"))[1])
@@ -174,7 +166,7 @@ def test_find_design_export_and_train_live(page, quickstart, tmp_path):
     # The page, the kernel's news and the widget, on a machine that may be busy.
     expect(root.locator(hook("status"))).to_contain_text("finished", timeout=60 * SECOND)
     expect(root.locator(hook("train-restart"))).to_be_enabled()
-    expect(root.locator(hook("progress"))).to_have_attribute("aria-valuenow", "440")
+    expect(root.locator(hook("progress"))).to_have_attribute("aria-valuenow", "4400")
     expect(root.locator(hook("loss-value"))).to_contain_text(re.compile(r"\d\.\d"))
     expect(root.locator(hook("journal"))).to_contain_text("learning rate")
     root.locator(hook("tab-design")).click()

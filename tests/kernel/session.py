@@ -9,7 +9,6 @@ import datetime as dt
 import itertools
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def overlay(cache: Path, release: str) -> Path:
             subprocess.run([*pip, "--target", str(made), *RELEASES[release]], check=True)
             # Half an installation must not pass for one; somebody else's is as good.
             with contextlib.suppress(OSError):
-                shutil.move(made, folder)
+                made.rename(folder)
     return folder
 
 

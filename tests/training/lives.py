@@ -3,7 +3,8 @@
 It imports everything once and forks for each life. A line ``KIND FOLDER RESULT HOW COUNT`` begins
 one: ``HOW`` is ``whole`` for one that ends by itself, or ``write`` or ``save``: then it kills
 itself in the middle of the `COUNT`-th write of a file that is appended to, or just before the
-`COUNT`-th file that was written whole takes its place. It says ``training`` when it begins to.
+`COUNT`-th file that was written whole takes its place; or ``slow`` for one that somebody else is to
+kill long before its end. It says ``training`` when it begins to.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lrwidget.training import (
 )
 from tests.training import models, stories
 
-STEPS, PACE = 400, 400.0
+STEPS, PACE, SLOW = 400, 400.0, 40.0
 KEEP = Keep(every=13, disk=60_000)
 SCRIPT: tuple[Command, ...] = (
     Scale(factors={"learning_rate": 2.0}, at=20),
@@ -62,14 +63,14 @@ def schedule(t: lrw.Trainer) -> None:
         t.submit(command).result()
 
 
-def live(kind: str, folder: pathlib.Path, result: pathlib.Path) -> None:
+def live(kind: str, folder: pathlib.Path, result: pathlib.Path, pace: float) -> None:
     if (folder / "run.json").exists():
         run = lrw.open_run(folder)
-        t = run.resume(task(kind), pace=PACE, snapshots=KEEP)
+        t = run.resume(task(kind), pace=pace, snapshots=KEEP)
         schedule(t)
         t.resume()
     else:
-        t = begun(kind, folder, PACE)
+        t = begun(kind, folder, pace)
         t.start()
     print("training", flush=True)
     t.wait()
@@ -97,9 +98,10 @@ def main() -> None:
         kind, folder, result, how, count = line.split()
         process = os.fork()
         if process == 0:
-            if how != "whole":
+            if how in ("write", "save"):
                 dies_in(how, int(count))
-            live(kind, pathlib.Path(folder), pathlib.Path(result))
+            pace = SLOW if how == "slow" else PACE
+            live(kind, pathlib.Path(folder), pathlib.Path(result), pace)
             sys.stdout.flush()
             os._exit(0)
         print("living", process, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import lrwidget as lrw
 from tests.training import models
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 
 
 @functools.cache
@@ -36,6 +37,34 @@ def wait_for(t: lrw.Trainer, condition: Callable[[], Any]) -> None:
 
 def wait_for_step(t: lrw.Trainer, step: int) -> None:
     wait_for(t, lambda: t.position >= step)
+
+
+def command_when(t: Any, condition: Callable[[], Any], command: Any) -> Callable[[], int]:
+    """Have a command given when `condition` first holds; return what waits for its reply.
+
+    It is given on the run's own thread. Another one may be late, and the run be past that step, or
+    at its end, before it has noticed.
+    """
+    given: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    first = threading.Lock()
+
+    def look(_: Any) -> None:
+        if condition() and first.acquire(blocking=False):
+            given.set_result(t.submit(command))
+
+    t.subscribe(look)
+    return lambda: given.result(TIMEOUT).result(TIMEOUT)
+
+
+def creeping(t: lrw.Trainer, steps: int) -> lrw.Trainer:
+    """Start a run that takes so many steps and then, while it goes on, at most one more.
+
+    It neither ends nor moves before its pace is lifted, however late the next command comes.
+    """
+    t.step(steps)
+    t.set_pace(1e-3)
+    t.resume()
+    return t
 
 
 @contextlib.contextmanager

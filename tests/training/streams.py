@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 
 
 def taken(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import lrwidget as lrw
 from lrwidget.training import Journal, Keep, Set
 from lrwidget.training._arrays import copied
 from tests.training import models
-from tests.training.running import TIMEOUT, endless, shared, wait_for, wait_for_step
+from tests.training.running import TIMEOUT, endless, shared, wait_for_step
 
 STEPS = 60
 COSINE = lrw.schedules.preset("cosine", peak_value=0.05, steps=STEPS)
@@ -360,15 +361,21 @@ def ways():
 @pytest.fixture(scope="module", params=[False, True], ids=["in turn", "together"])
 def fan(request):
     t = at_twenty()
-    before = carry(t), columns(t), t.journal
+
+    def found():
+        return t.state, t.position, carry(t), columns(t), t.journal
+
+    before = found()
     fan = t.fan(CANDIDATES, 20, together=request.param)
     assert fan.wait(TIMEOUT)
-    return t, fan, before, request.param
+    # Both as they are now: what is taken below changes them.
+    told = (fan.state, fan.done, fan.step, fan.steps, fan.error)
+    return t, fan, told, (before, found()), request.param
 
 
 def test_a_fan_tells_what_each_way_comes_to(fan, ways):
-    _, fan, _, together = fan
-    assert (fan.state, fan.done, fan.step, fan.steps, fan.error) == ("done", 1.0, 20, 20, None)
+    _, fan, told, _, together = fan
+    assert told == ("done", 1.0, 20, 20, None)
     assert (fan.address, fan.diverged) == ("sgd.learning_rate", (False,) * 4)
     assert fan.labels == ("0.001", "0.02", "×4", "curve to 0.01")
     expected = np.stack([way.history.loss[20:] for way in ways])
@@ -381,16 +388,16 @@ def test_a_fan_tells_what_each_way_comes_to(fan, ways):
 
 
 def test_a_fan_leaves_the_run_as_it_is(fan):
-    t, _, (state, rows, journal), _ = fan
-    assert (t.state, t.position) == ("paused", 20)
-    models.assert_equal(carry(t), state)
-    assert_columns(columns(t), rows)
-    assert t.journal == journal
-    assert t.newest_fan is not None
+    t, fan, _, (before, after), _ = fan
+    assert after[:2] == before[:2] == ("paused", 20)
+    models.assert_equal(after[2], before[2])
+    assert_columns(after[3], before[3])
+    assert after[4] == before[4]
+    assert t.newest_fan is fan
 
 
 def test_what_is_taken_is_the_edit_without_a_fan(fan, ways):
-    t, fan, _, _ = fan
+    t, fan, *_ = fan
     for index in (2, 1, None):  # another one may be taken, also after some steps
         fan.take(index)
         assert (t.state, t.position) == ("paused", 20)
@@ -449,9 +456,18 @@ def test_candidates_that_diverge_are_never_the_best(together):
 
 def test_a_fan_is_stopped():
     t = at_twenty(steps=10**6)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_):
+        if threading.current_thread().name == "lrwidget-fan":
+            begun.set()
+            assert go_on.wait(TIMEOUT)
+
+    t.subscribe(hold)
     fan = t.fan([0.001, 0.02], 10**5)
-    wait_for(t, lambda: fan.done > 0)
+    assert begun.wait(TIMEOUT)
     fan.stop()
+    go_on.set()
     assert fan.wait(TIMEOUT)
     assert (fan.state, fan.best) == ("stopped", None)
     assert 0 < fan.done < 1

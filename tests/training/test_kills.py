@@ -88,7 +88,7 @@ def check_survives(mother, kind, deaths, folder):
 
 
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(mother, tmp_path):
-    deaths = [("write", 17, None), ("whole", 0, 0.3), ("save", 9, None)]
+    deaths = [("write", 17, None), ("slow", 0, 0.3), ("save", 9, None)]
     at = check_survives(mother, "pytree", deaths, tmp_path)
     assert len(at) == 3
 
@@ -103,8 +103,8 @@ def test_runs_survive_twenty_kills(mother, tmp_path, capsys):
         folder.mkdir()
         deaths = []
         for _ in range(6):
-            how = choose.choice(["write", "save", "whole"])
-            seconds = choose.uniform(0.0, 0.4) if how == "whole" else None
+            how = choose.choice(["write", "save", "slow"])
+            seconds = choose.uniform(0.0, 0.4) if how == "slow" else None
             deaths.append((how, choose.randrange(1, 25), seconds))
         kills += len(check_survives(mother, kind, deaths, folder))
     with capsys.disabled():

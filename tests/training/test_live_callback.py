@@ -11,10 +11,10 @@ import optax
 import pytest
 
 import lrwidget as lrw
-from lrwidget.training import Pause
+from lrwidget.training import Pause, Stop
 from tests.training import models
 from tests.training.live_loops import batch
-from tests.training.running import TIMEOUT, wait_for_step
+from tests.training.running import TIMEOUT, command_when
 
 STEPS = 40
 CURVE = lrw.schedules.preset("warmup_cosine", peak_value=0.05, steps=STEPS)
@@ -83,9 +83,9 @@ def test_a_loop_that_passes_no_value_has_rates_alone():
 def test_a_click_reaches_it():
     live = lrw.LiveControl(CHAIN, 10**6)
     training = threading.Thread(target=unseen, args=(live.to_optax(callback_every=2), 400))
+    paused = command_when(live, lambda: live.position >= 3, Pause())
     training.start()
-    wait_for_step(live, 3)
-    at = live.submit(Pause()).result(TIMEOUT)
+    at = paused()
     assert (live.state, live.position) == ("paused", at)
     live.set(learning_rate=0.5)
     live.resume()
@@ -108,9 +108,8 @@ def test_a_stop_is_an_error_in_the_step():
             errors.append(error)
 
     training = threading.Thread(target=train)
+    command_when(live, lambda: live.position >= 3, Stop())
     training.start()
-    wait_for_step(live, 3)
-    live.stop()
     training.join(TIMEOUT)
     assert live.state == "stopped"
     assert "the run was stopped" in str(errors[0])
@@ -118,9 +117,10 @@ def test_a_stop_is_an_error_in_the_step():
 
 def test_a_stop_ends_such_a_loop_on_a_thread_cleanly():
     live = lrw.LiveControl(CHAIN, 10**6)
+    stopped = command_when(live, lambda: live.position >= 3, Stop())
     live.run(lambda: unseen(live.to_optax(callback_every=2), 400))
-    wait_for_step(live, 3)
-    live.stop()
+    stopped()
+    live.wait(TIMEOUT)
     assert (live.state, live.error) == ("stopped", None)
 
 

@@ -33,7 +33,8 @@ def test_a_loop_on_a_thread_goes_through_its_states():
     states = [live.state]
     live.subscribe(lambda live: states.append(live.state))
     done = []
-    live.run(lambda: done.append(plain(live.to_optax(), live.range(), live.update)) or "result")
+    with live._loop.changed:  # the next state comes when this one has been told
+        live.run(lambda: done.append(plain(live.to_optax(), live.range(), live.update)) or "result")
     assert live.wait(TIMEOUT)
     assert list(dict.fromkeys(states)) == ["idle", "compiling", "running", "finished"]
     assert live.result == "result"
@@ -216,6 +217,7 @@ def test_whatever_is_commanded_the_history_is_what_was_applied(seed):
     ]
     for _ in range(60):
         commands[rng.integers(len(commands))]()
+    live.pause()  # else it may be at its end before it is told to go on
     live.cooldown(20)
     live.resume()
     live.wait(TIMEOUT)

@@ -15,7 +15,7 @@ from lrwidget.training import Extend, Keep, Rewind
 from lrwidget.training._arrays import copied
 from lrwidget.training._snapshots import Rhythm
 from tests.training import models
-from tests.training.running import TIMEOUT, endless, shared, wait_for_step
+from tests.training.running import TIMEOUT, endless, shared, wait_for, wait_for_step
 
 STEPS, EVERY = 60, 7
 COSINE = lrw.schedules.preset("cosine", peak_value=0.05, steps=STEPS)
@@ -515,7 +515,7 @@ def test_a_subscriber_may_take_it_back():
 
     t.subscribe(back)
     t.start()
-    wait_for_step(t, 30)
+    wait_for(t, lambda: gone)
     assert gone[0].result(TIMEOUT) == 10
     assert (t.state, t.position) == ("paused", 10)
     assert_histories(history(go_on(t)), plain()[1])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget.training import Extend, Pause, Resume, Set, Stop
+from lrwidget.training import Extend, Pause, Resume, Set, SetPace, Stop
 from lrwidget.training._kernel import warn_if_deaf
 from tests.training import models
 from tests.training.running import TIMEOUT, endless, shared, wait_for, wait_for_step
@@ -44,7 +44,9 @@ def test_a_run_goes_through_its_states():
     t = trainer()
     states = [t.state]
     t.subscribe(lambda t: states.append(t.state))
-    t.run_sync()
+    with t._loop.changed:  # the next state comes when this one has been told
+        t.start()
+    assert t.wait(TIMEOUT)
     assert list(dict.fromkeys(states)) == ["idle", "compiling", "running", "finished"]
     assert t.position == t.steps == len(t.history) == 60
     assert t.seconds_left == 0.0
@@ -97,11 +99,18 @@ def test_a_pause_comes_within_two_chunks(monkeypatch):
     monkeypatch.setattr("lrwidget.training._tempo.Tempo.limit", 100)
     with endless() as t:
         for _ in range(10):
-            wait_for_step(t, t.position + 1000)
+            asked = []
+
+            def ask(t, asked=asked, goal=t.position + 1000):
+                if t.position >= goal and not asked:
+                    asked.append(t.position)
+                    t.submit(Pause())
+
+            unsubscribe = t.subscribe(ask)
+            wait_for(t, lambda: t.state == "paused")
+            unsubscribe()
             # Two chunks may be in flight that are not read, and one may be handed out meanwhile.
-            asked = t.position
-            t.pause()
-            assert t.position <= asked + 400
+            assert t.position <= asked[0] + 400
             assert t.position == len(t.history)
             t.resume()
 
@@ -226,7 +235,8 @@ def test_subscribers_cannot_harm_the_run(caplog):
 
     t.subscribe(harmful)
     unsubscribe = t.subscribe(busy)
-    t.start()
+    with t._loop.changed:  # of its beginning this thread tells, of the rest the run's own
+        t.start()
     wait_for(t, lambda: t.state == "paused")
     unsubscribe()
     unsubscribe()
@@ -249,7 +259,8 @@ def test_live_trainers_are_those_that_run():
 def test_speed_and_time_left_become_known():
     with endless() as t:
         wait_for(t, lambda: t.steps_per_second)
-        assert t.seconds_left == pytest.approx((t.steps - t.position) / t.steps_per_second, rel=0.5)
+        t.pause()  # what is known changes with each chunk
+        assert t.seconds_left == pytest.approx((t.steps - t.position) / t.steps_per_second)
 
 
 # ---- when things go wrong ------------------------------------------------------------------------
@@ -305,15 +316,21 @@ def interruptible():
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_stops_the_run_and_goes_on():
+def test_an_interrupt_stops_the_run_and_goes_on(monkeypatch):
     t = lrw.Trainer(shared(), models.sgd(), steps=2**30)
-    main = threading.main_thread().ident
-    once = iter([True])
+    main = threading.main_thread()
+    waiting, once, wait_for = threading.Event(), iter([True]), t._loop.changed.wait_for
+
+    def waits(*arguments):
+        if threading.current_thread() is main:
+            waiting.set()
+        return wait_for(*arguments)
 
     def interrupt(t):
-        if t.position > 10 and next(once, False):
-            signal.pthread_kill(main, signal.SIGINT)
+        if waiting.is_set() and t.position > 10 and next(once, False):
+            signal.pthread_kill(main.ident, signal.SIGINT)
 
+    monkeypatch.setattr(t._loop.changed, "wait_for", waits)
     t.subscribe(interrupt)
     with pytest.raises(KeyboardInterrupt):
         t.run_sync()
@@ -325,12 +342,14 @@ def test_an_interrupt_stops_the_run_and_goes_on():
 
 
 def test_awaiting_a_run_leaves_the_event_loop_free(plain):
-    t = trainer(pace=100)
+    t = trainer(pace=5)
     ticks = []
 
     async def tick():
         while t.state not in ("finished", "failed"):
             ticks.append(t.position)
+            if len(set(ticks)) == 3:
+                t.submit(SetPace(steps_per_second=None))  # the rest need not be watched
             await asyncio.sleep(0.005)
 
     async def cell():

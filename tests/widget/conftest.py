@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import pytest
 
 import lrwidget as lrw
-from lrwidget import optimizers
+from lrwidget import finding, optimizers
 from lrwidget.widget import LRWidget, _bundle
-from tests.widget.page import Page, StubComm
+from tests.widget.page import PATIENCE, Page, StubComm
 from tests.widget.probing import COSINE, Probing, X, Y, loss_fn
 
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def _small_bundle(
 @pytest.fixture
 def real_bundle() -> None:
     """Have the widget open with what ``npm run build`` made."""
+
+
+@pytest.fixture
+def _endless_range_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let range tests wait behind their first points until they are stopped."""
+    real = finding.find_lr
+
+    def find_lr(*args: Any, on_progress: Any, cancel: Any, **given: Any) -> Any:
+        def tell(so_far: Any) -> None:
+            on_progress(so_far)
+            assert cancel.wait(PATIENCE)
+
+        return real(*args, on_progress=tell, cancel=cancel, **given)
+
+    monkeypatch.setattr(finding, "find_lr", find_lr)
 
 
 # ---- for the tests of Find; other modules have their own `task` and `page` ----------------------

@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget import _put_buffers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class StubComm:

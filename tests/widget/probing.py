@@ -31,6 +31,19 @@ def started(page):
     return page.widget.trainer
 
 
+def creeping(page, steps):
+    """Start a run that takes so many steps and then, while it goes on, at most one more.
+
+    It neither ends nor moves before its pace is lifted, however late the next command comes.
+    """
+    page.ask("train.pace", steps_per_second=None)
+    page.ask("train.step", steps=steps)
+    page.wait(lambda: page.widget.trainer.state == "paused")
+    page.ask("train.pace", steps_per_second=1e-3)
+    page.ask("train.resume")
+    return page.widget.trainer
+
+
 def found(page):
     """Wait for the end of the newest search; return ``_find`` as it then is."""
     state = page.widget._search().done.result(timeout=PATIENCE)["state"]

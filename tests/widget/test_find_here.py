@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import weakref
 
 import jax.numpy as jnp
@@ -16,15 +15,14 @@ from lrwidget.training import Step
 from lrwidget.widget import LRWidget
 from lrwidget.widget._rest import Place, factor_for
 from tests.widget.page import PATIENCE, Page
-from tests.widget.probing import COSINE, PLAIN, WARMUP, X, Y, found, loss_fn, started
+from tests.widget.probing import COSINE, PLAIN, WARMUP, X, Y, creeping, found, loss_fn, started
 
 # ---- from where a run is -----------------------------------------------------------------------
 
 
 def test_from_here_the_run_waits_and_goes_on_as_if_nothing_had_been(task, probing):
-    page = Page(LRWidget(task, optimizers.sgd(WARMUP, momentum=0.9), pace=2000))
-    trainer = started(page)
-    page.wait(lambda: trainer.position > 20)
+    page = Page(LRWidget(task, optimizers.sgd(WARMUP, momentum=0.9)))
+    trainer = creeping(page, 20)
     page.ask("find.start", **{**PLAIN, "budget": "quick", "from": "here"})
     page.wait_for("_find", "phase", "probes")
     assert trainer.state == "paused"
@@ -38,6 +36,8 @@ def test_from_here_the_run_waits_and_goes_on_as_if_nothing_had_been(task, probin
     probing.gate.set()
     assert found(page)["settings"]["from"] == "here"
     assert page.widget.sweep.start_step == place.step
+    assert trainer.state == "running"
+    page.ask("train.pace", steps_per_second=None)
     assert trainer.wait(timeout=PATIENCE)
     alone = lrw.Trainer(task, optimizers.sgd(WARMUP, momentum=0.9))
     alone.run_sync()
@@ -55,10 +55,12 @@ def test_from_here_a_run_that_was_paused_stays_so(page):
 
 
 def test_steps_that_were_asked_for_are_done_after(task):
-    page = Page(LRWidget(task, optimizers.sgd(COSINE), pace=50))
+    page = Page(LRWidget(task, optimizers.sgd(COSINE), pace=400))
     trainer = started(page)
     page.ask("train.pause")
     end = trainer.position + 100
+    # So slow that they are not done before.
+    trainer.set_pace(1e-3)
     trainer.submit(Step(steps=100)).result()
     page.ask("find.start", **{**PLAIN, "from": "here"})
     found(page)
@@ -115,25 +117,25 @@ def test_a_run_that_is_stopped_meanwhile_stays_so(page, probing):
 
 
 def test_a_run_that_is_over_is_not_kept_for_what_was_found_in_it(task):
-    page = Page(LRWidget(task, optimizers.sgd(0.05), steps=2000, pace=400))
-    old = started(page)
+    page = Page(LRWidget(task, optimizers.sgd(0.05), steps=2000))
+    old = creeping(page, 20)
     page.ask("find.start", **{**PLAIN, "high": 10.0, "budget": "quick", "from": "here"})
     assert found(page)["advice"]["learning_rate"] is not None
     page.ask("train.restart")
     assert page.widget.trainer is not old
     old.wait(PATIENCE)
     old = weakref.ref(old)
-    for _ in range(100):
+
+    def gone():
         gc.collect()
-        if old() is None:
-            break
-        threading.Event().wait(0.05)
-    assert old() is None
+        return old() is None
+
+    page.wait(gone)
     page.widget.close()
 
 
 def test_the_real_advice_is_that_of_the_function(task):
-    page = Page(LRWidget(task, optimizers.sgd(WARMUP), pace=400))
+    page = Page(LRWidget(task, optimizers.sgd(WARMUP)))
     page.ask("find.start", low=1e-5, high=10.0, steps=40)
     done = found(page)
     alone = lrw.advise(task, optimizers.sgd(WARMUP), steps=400)
@@ -148,8 +150,7 @@ def test_the_real_advice_is_that_of_the_function(task):
     assert len(shown["runs"]) == len(page.widget.probe.runs)
     assert shown["optimum"]["rate"] == alone.learning_rate
 
-    trainer = started(page)
-    page.wait(lambda: trainer.position > 20)
+    trainer = creeping(page, 20)
     page.ask("find.start", **{**PLAIN, "high": 10.0, "budget": "quick", "from": "here"})
     page.widget._search().done.result(timeout=PATIENCE)
     told = page.wait(

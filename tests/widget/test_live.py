@@ -257,8 +257,8 @@ def test_what_the_loop_raises_is_shown(live):
         looping(live, 5)()
         raise OSError("no more data")
 
-    live.run(train)
     page = Page(LRWidget(live))
+    live.run(train)
     page.wait_for("_train", "error", "OSError: no more data")
     assert page.wait_for("_train", "state", "failed")["step"] == 5
 

@@ -139,7 +139,8 @@ def test_resumed_it_has_its_controls_again(folder, task, tmp_path):
 
 
 def test_a_trainer_in_the_place_of_a_task_is_shown(task):
-    trainer = lrw.Trainer(task, optimizers.sgd(COSINE), pace=200)
+    # So slow that it goes on whenever somebody looks.
+    trainer = lrw.Trainer(task, optimizers.sgd(COSINE), pace=1e-3)
     page = Page(LRWidget(trainer))
     state = page.comm.opened["state"]
     assert state["_panels"] == ["find", "design", "train"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
+import time
 import xml.etree.ElementTree as ET
 
 import jax.numpy as jnp
@@ -68,7 +70,7 @@ def ended(trainer):
 
 def run_threads():
     own = ("lrwidget-publisher", "lrwidget-find", "lrwidget-begin", "lrwidget-steering")
-    return [t for t in threading.enumerate() if t.name in own]
+    return {t for t in threading.enumerate() if t.name in own}
 
 
 # ---- how it opens ------------------------------------------------------------------------------
@@ -161,6 +163,8 @@ def test_a_whole_run_from_start_to_finish(task):
 
 
 def test_snapshots_and_deltas_together_are_the_history(page):
+    # So slow that no delta has to be thinned, late as it may be.
+    page.ask("train.pace", steps_per_second=50)
     trainer = started(page)
     page.wait(lambda: len(page.deltas()) >= 4)
     page.ask("train.stop")
@@ -186,7 +190,9 @@ def test_pause_set_and_resume(page):
     assert trainer.position == step
     page.wait_for("_train", "state", "paused")
     page.ask("train.set", value=0.001)
-    held = page.wait_for("_train", "held", 0.001)
+    held = page.wait(
+        lambda: next((s for s in page.updates("_train") if s["held"] == 0.001 and s["edits"]), None)
+    )
     assert held["edits"] == [
         {"step": step, "label": "1e-3", "source": "widget", "kind": "edit", "undone": False}
     ]
@@ -318,9 +324,11 @@ def test_edits_and_a_run_share_ten_messages_a_second(page):
 
 
 def test_restart_begins_anew_and_keeps_the_old_run_as_a_ghost(page):
+    # So slow that the ghost need not be thinned.
+    page.ask("train.pace", steps_per_second=50)
     first = started(page)
     page.wait(lambda: first.position >= 30)
-    page.ask("schedule.preset", name="linear", peak_value=0.01, steps=60)
+    page.ask("schedule.preset", name="linear", peak_value=0.01, steps=20)
     assert page.ask("train.restart") == {"step": 0}
     second = page.widget.trainer
     assert second is not first
@@ -445,6 +453,7 @@ def test_a_page_that_lost_a_delta_gets_everything_again(page):
 def test_state_for_a_new_page_holds_the_run(page):
     trainer = started(page)
     page.ask("train.pause")
+    page.wait_for("_train", "state", "paused")
     snapshot_of(page, trainer)
     state = page.widget.get_state()
     assert state["_train"]["state"] == "paused"
@@ -457,10 +466,13 @@ def test_at_rest_nothing_is_sent(page):
     page.ask("train.pause")
     page.wait_for("_train", "state", "paused")
     snapshot_of(page, trainer)
-    page.widget._publisher.close()
+    publisher = page.widget._publisher
+    publisher.close()
+    # Each look is a long time after the one before, so that whatever is to go goes at once.
+    publisher._clock = itertools.count(time.monotonic() + 1000, 1000).__next__
+    assert any(publisher.tick() is None for _ in range(10))
     count = len(page.comm.messages)
-    page.widget._publisher._free_at = 0.0
-    assert page.widget._publisher.tick() is None
+    assert publisher.tick() is None
     assert len(page.comm.messages) == count
 
 
@@ -474,7 +486,9 @@ def test_a_trainer_made_in_python_gets_the_controls(page, task):
     page.ask("train.start")
     page.wait_for("_train", "state", "running")
     trainer.set(learning_rate=0.02)
-    seen = page.wait_for("_train", "held", 0.02)
+    seen = page.wait(
+        lambda: next((s for s in page.updates("_train") if s["held"] == 0.02 and s["edits"]), None)
+    )
     assert seen["edits"][0]["source"] == "code"
     assert seen["journal"][0]["source"] == "code"
     page.ask("train.stop")
@@ -589,6 +603,7 @@ def test_the_same_path_is_the_same_cell_too(tmp_path):
     page.widget.close()
 
 
+@pytest.mark.usefixtures("_endless_range_tests")
 def test_a_range_test_of_the_widget_before_is_stopped(task):
     first = Page(LRWidget(task, optimizers.sgd(COSINE)))
     first.ask("find.start", low=1e-6, high=1e-3, steps=10_000, budget="none")
@@ -598,14 +613,16 @@ def test_a_range_test_of_the_widget_before_is_stopped(task):
 
 
 def test_close_ends_every_thread_of_the_widget(task):
+    before = run_threads()
     page = Page(LRWidget(task, optimizers.sgd(COSINE), pace=300))
     trainer = started(page)
-    publisher = page.widget._publisher._thread
+    threads = run_threads() - before
+    assert page.widget._publisher._thread in threads
     page.widget.close()
     ended(trainer)
-    publisher.join(PATIENCE)
-    assert not publisher.is_alive()
-    assert run_threads() == []
+    for thread in (run_threads() | threads) - before:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), thread.name
 
 
 def test_close_leaves_a_trainer_that_python_made(task):

@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +69,7 @@ def overlay(cache, release):
             subprocess.run([*pip, "--target", str(made), *RELEASES[release]], check=True)
             # Half an installation must not pass for one; somebody else's is as good.
             with contextlib.suppress(OSError):
-                shutil.move(made, folder)
+                made.rename(folder)
     return folder
 
 

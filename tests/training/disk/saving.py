@@ -9,7 +9,7 @@ import numpy as np
 
 from lrwidget.training._disk import RunDirectory
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 TREE = {"w": jnp.arange(100.0)}  # 400 bytes, and about 1 kB on disk
 
 
@@ -30,5 +30,10 @@ def saved(saver):
     return [snapshot.step for snapshot in kept(saver).snapshots()]
 
 
+older = []
+
+
 def savers():
-    return [thread for thread in threading.enumerate() if thread.name == "lrwidget-saver"]
+    """Return the threads of savers that have begun in this test and not ended."""
+    alive = [thread for thread in threading.enumerate() if thread.name == "lrwidget-saver"]
+    return [thread for thread in alive if thread not in older]
