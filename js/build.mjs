@@ -8,9 +8,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import * as builtIn from "./built_in.js";
 
 // The script travels to the browser with every widget, so its size is a promise to the user.
-const LIMIT_BYTES = 205_000;
+const LIMIT_BYTES = 203_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const { version, license } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
@@ -29,10 +30,16 @@ const options = {
   banner: { js: notice, css: notice },
   legalComments: "none",
   charset: "utf8",
-  // The same numbers under shorter names, which only people misread.
+  // Callbacks are ours alone: the page writes its own in lower case, Python with underscores.
+  mangleProps: /^on[A-Z]/,
+  // The same numbers and functions under shorter names, which only people misread.
+  inject: ["js/built_in.js"],
   define: {
     "Number.NaN": "NaN",
     "Number.POSITIVE_INFINITY": "Infinity",
+    ...Object.fromEntries(
+      Object.keys(builtIn).map((name) => [name.replace(/_$/, "").replace("_", "."), name]),
+    ),
   },
 };
 

@@ -16,7 +16,7 @@ import {
   steps,
 } from "../schedule/model.js";
 import { uniqueId } from "../shared/controls.js";
-import { h, setAttribute, setText, svg } from "../shared/dom.js";
+import { h, listen, setAttribute, setText, svg, UNSEEN } from "../shared/dom.js";
 import { formatRate, formatSteps } from "../shared/format.js";
 import { onAbort } from "../shared/listeners.js";
 import { drawAxes } from "./axes.js";
@@ -55,8 +55,8 @@ export function createScheduleCanvas(options) {
   const helpId = uniqueId();
   const ownHelpId = uniqueId();
   const zoomable = options.total === undefined;
-  const axes = svg("g", { "aria-hidden": "true" });
-  const plot = svg("svg", { class: "lrw-curve-area", "aria-hidden": "true" });
+  const axes = svg("g", { ...UNSEEN });
+  const plot = svg("svg", { class: "lrw-curve-area", ...UNSEEN });
   const layer = svg("g");
   const element = svg(
     "svg",
@@ -71,7 +71,7 @@ export function createScheduleCanvas(options) {
     plot,
     layer,
   );
-  const readout = h("span", { class: "lrw-readout", "aria-hidden": "true" });
+  const readout = h("span", { class: "lrw-readout", ...UNSEEN });
   const root = h(
     "div",
     { class: "lrw-canvas" },
@@ -218,18 +218,20 @@ export function createScheduleCanvas(options) {
   if (zoomable) {
     listenToWheel(surface);
   }
-  root.addEventListener(
-    "focusin",
-    (event) => {
-      const handle = handles.at(event.target);
-      if (handle) {
-        options.onSelect?.(fieldOf(scene(shown()), handle, selected).index);
-        drawOver();
-      }
+  listen(
+    root,
+    {
+      focusin({ target }) {
+        const handle = handles.at(target);
+        if (handle) {
+          options.onSelect?.(fieldOf(scene(shown()), handle, selected).index);
+          drawOver();
+        }
+      },
+      focusout: drawOver,
     },
-    { signal },
+    signal,
   );
-  root.addEventListener("focusout", drawOver, { signal });
 
   const observer = new ResizeObserver(() => {
     const box = element.getBoundingClientRect();

@@ -3,7 +3,7 @@
  */
 
 import { button, setDisabled, uniqueId } from "../shared/controls.js";
-import { h, setAttribute, setText } from "../shared/dom.js";
+import { h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { createField } from "./chain_fields.js";
 import { linksOf, setHyperparameter } from "./chain_node.js";
 import { createWarnings } from "./chain_warnings.js";
@@ -37,7 +37,7 @@ export function createCard(editor, where, { address, move, remove, press, toggle
   const grip = h(
     "button",
     { type: "button", class: "lrw-grip", title: HELP, signal, on: { keydown } },
-    h("span", { "aria-hidden": "true" }, "⠿"),
+    h("span", { ...UNSEEN }, "⠿"),
   );
   const words = h("span", { class: "lrw-muted" });
   const name = h(
@@ -49,7 +49,7 @@ export function createCard(editor, where, { address, move, remove, press, toggle
       signal,
       on: { click: toggle, keydown: onDelete },
     },
-    h("span", { class: "lrw-arrow", "aria-hidden": "true" }, "▸"),
+    h("span", { class: "lrw-arrow", ...UNSEEN }, "▸"),
     h("span", { class: "lrw-link-label" }, label),
     " ",
     words,
@@ -181,7 +181,7 @@ export function createCard(editor, where, { address, move, remove, press, toggle
         which.dataset.lrw = `${hook}-${part}-${index}`;
       }
       setAttribute(grip, "aria-label", `move ${label}, link ${index + 1} of ${count}`);
-      setAttribute(name, "aria-expanded", open ? "true" : "false");
+      setAttribute(name, "aria-expanded", String(open));
       element.classList.toggle("lrw-open", open);
       setDisabled(earlier, index === 0, "it is the first");
       setDisabled(later, index === count - 1, "it is the last");

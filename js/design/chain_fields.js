@@ -146,7 +146,7 @@ function createNumber({ declared, address, hook, live, set, bend, show, signal }
       // A group that is called otherwise has other addresses.
       setAttribute(drawn, "data-lrw", `chain-show-${address()}`);
       setAttribute(toggle, "data-lrw", `chain-track-${address()}`);
-      setAttribute(toggle, "aria-pressed", mode === "track" ? "true" : "false");
+      setAttribute(toggle, "aria-pressed", String(mode === "track"));
       toggle.hidden = !live();
       // The learning rate stays the curve; what is none has no value to begin with.
       const none = mode === "number" && value === null;

@@ -2,7 +2,7 @@
  * Warnings with their reasons, each marked by a sign as well as by its colour.
  */
 
-import { h } from "../shared/dom.js";
+import { h, UNSEEN } from "../shared/dom.js";
 
 /** @returns {{element: HTMLElement, show: (texts: string[]) => void}} */
 export function createWarnings() {
@@ -18,7 +18,7 @@ export function createWarnings() {
             h(
               "p",
               { class: "lrw-warning", role: "note", hook: "chain-warning" },
-              h("span", { "aria-hidden": "true" }, "⚠"),
+              h("span", { ...UNSEEN }, "⚠"),
               h("span", null, text),
             ),
           ),

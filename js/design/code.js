@@ -114,7 +114,7 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
   function showOpen() {
     const open = isOpen();
     block.hidden = !open;
-    setAttribute(toggle, "aria-expanded", open ? "true" : "false");
+    setAttribute(toggle, "aria-expanded", String(open));
   }
 
   showOpen();

@@ -3,6 +3,7 @@
  */
 
 import { lengthOf, MAX_STEPS, partsOf, peak, starts } from "../schedule/model.js";
+import { listen } from "../shared/dom.js";
 import { bend, changeOf, knotOf, shiftKnots } from "./moves.js";
 import { stretchOfKey } from "./zooming.js";
 
@@ -112,9 +113,7 @@ export function listenToKeys(surface) {
     }
   }
 
-  root.addEventListener("keydown", onDown, { signal });
-  root.addEventListener("keyup", onEnd, { signal });
-  root.addEventListener("focusout", onEnd, { signal });
+  listen(root, { keydown: onDown, keyup: onEnd, focusout: onEnd }, signal);
 }
 
 /** @param {KeyboardEvent} event @returns {number} of an axis, that an arrow key goes */

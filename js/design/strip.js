@@ -4,7 +4,7 @@
  */
 
 import { lengthOf, nameOf, partsOf, starts } from "../schedule/model.js";
-import { h, setAttribute, setText } from "../shared/dom.js";
+import { h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatSteps } from "../shared/format.js";
 import { endOf } from "./extent.js";
 import { shiftKnot, shiftSegment } from "./moves.js";
@@ -71,7 +71,7 @@ export function createStrip({ editing, stepsPerPixel, select, append, remove, si
     // The knot at the same border is the way of the keyboard to this.
     const border = h("div", {
       class: "lrw-strip-border",
-      "aria-hidden": "true",
+      ...UNSEEN,
       title: "drag the border",
       signal,
       on: { pointerdown: (/** @type {PointerEvent} */ event) => grab(event, border, index) },
@@ -195,7 +195,7 @@ export function createStrip({ editing, stepsPerPixel, select, append, remove, si
         setText(/** @type {Node} */ (button.firstChild), name);
         setAttribute(button, "aria-label", words);
         setAttribute(button, "title", `${name}, ${span}`);
-        setAttribute(button, "aria-pressed", i === selected ? "true" : "false");
+        setAttribute(button, "aria-pressed", String(i === selected));
       }
       if (selected !== before) {
         reveal(/** @type {HTMLElement} */ (segments.children[selected]));

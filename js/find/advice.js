@@ -3,7 +3,7 @@
  */
 
 import { button, setLabel } from "../shared/controls.js";
-import { clear, h, setAttribute, setText } from "../shared/dom.js";
+import { clear, h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatRate, sentence } from "../shared/format.js";
 import { offer } from "./picking.js";
 import { aimOf, betweenOf, costOf, dotsOf, effectOf, formatShort, titleOf } from "./words.js";
@@ -22,7 +22,7 @@ export function createAdvice({ onUse, signal }) {
   let rate = null;
   const title = h("strong", { class: "lrw-advice-title" });
   const between = h("span", { class: "lrw-advice-between" });
-  const dots = h("span", { class: "lrw-advice-dots", "aria-hidden": "true" });
+  const dots = h("span", { class: "lrw-advice-dots", ...UNSEEN });
   const sure = h("span");
   const use = button({
     label: "Use this",
@@ -32,7 +32,7 @@ export function createAdvice({ onUse, signal }) {
     onClick: () => rate !== null && onUse(rate),
   });
   const fill = h("div", { class: "lrw-progress-fill" });
-  const bar = h("div", { class: "lrw-progress", "aria-hidden": "true" }, fill);
+  const bar = h("div", { class: "lrw-progress", ...UNSEEN }, fill);
   const stage = h("p", { class: "lrw-note lrw-advice-stage" });
   const reasons = h("ul", { class: "lrw-reasons", hook: "advice-reasons" });
   const refused = h("p", { class: "lrw-refusal-why" });
@@ -103,8 +103,13 @@ export function createAdvice({ onUse, signal }) {
           ? ""
           : running && find.phase !== "probes"
             ? "First the range test."
-            : sentence(advice.stage),
+            : running
+              ? `${sentence(advice.stage)}…`
+              : rate === null
+                ? ""
+                : (find.outdated ?? ""),
       );
+      stage.classList.toggle("lrw-outdated", rate !== null && find.outdated !== null);
       const key = JSON.stringify(advice.reasons);
       if (key !== listed) {
         listed = key;
@@ -112,13 +117,13 @@ export function createAdvice({ onUse, signal }) {
       }
       reasons.hidden = advice.reasons.length === 0;
       const refuses = state === "refused";
-      setText(refused, refuses ? sentence(advice.refused ?? "no reason is known") : "");
+      setText(refused, refuses ? `${sentence(advice.refused ?? "no reason is known")}.` : "");
       setText(
         remedy,
         state === "stopped"
           ? "What was found until then stays. Find again for an advice."
           : refuses && advice.remedy
-            ? `What would help: ${advice.remedy}`
+            ? `What would help: ${advice.remedy}.`
             : "",
       );
       setText(failure, state === "failed" ? (advice.error ?? "No reason is known.") : "");

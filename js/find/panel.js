@@ -6,6 +6,7 @@ import { button, createNote, setDisabled, setLabel } from "../shared/controls.js
 import { createCrosshair } from "../shared/crosshair.js";
 import { h } from "../shared/dom.js";
 import { formatRate, sentence } from "../shared/format.js";
+import { GONE } from "../shared/protocol.js";
 import { BUSY_TEXT } from "../shared/status.js";
 import { readFind, readTrain } from "../shared/traits.js";
 import { createAdvice } from "./advice.js";
@@ -49,6 +50,7 @@ export function createFindPanel(context) {
     label: "Find",
     kind: "primary",
     hook: "find-start",
+    single: true,
     title: "Run the range test, then short real runs",
     signal,
     onClick: () => begin("start"),
@@ -56,6 +58,7 @@ export function createFindPanel(context) {
   const stop = button({
     label: "Stop",
     hook: "find-stop",
+    single: true,
     title: "What has come until then is kept",
     signal,
     onClick: () => send("find.stop", {}, STOPPING),
@@ -63,6 +66,7 @@ export function createFindPanel(context) {
   const again = button({
     label: "Check again from here",
     hook: "find-again-here",
+    single: true,
     title: "The run pauses, a copy of it is searched from this step, and the run goes on",
     signal,
     onClick: () => begin("here"),
@@ -271,7 +275,11 @@ export function createFindPanel(context) {
       const { runs } = probes;
       const best = runs.find((run) => run.best)?.rate;
       const come = { points: sweep.table.length, runs: runs.length, best };
-      note.say((!find.stopping && pending) || noteOf(find, train.state, come));
+      note.say(
+        gone
+          ? sentence(`${GONE}.`)
+          : (!find.stopping && pending) || noteOf(find, train.state, come),
+      );
     }
     settings.allowValidation(find.validation);
     const why = whyNotTaken();

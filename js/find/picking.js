@@ -3,7 +3,7 @@
  */
 
 import { setDisabled } from "../shared/controls.js";
-import { setAttribute } from "../shared/dom.js";
+import { listen, setAttribute } from "../shared/dom.js";
 import { label, writeWith } from "./marks.js";
 
 /** @typedef {{x: number, y: number, rate: number}} Spot In CSS pixels of the plot. */
@@ -44,25 +44,23 @@ export function createPicker(box, { spots, onLight, onPick, signal }) {
     const { left, top } = box.getBoundingClientRect();
     return rateAt(spots(), clientX - left, clientY - top);
   };
-  box.addEventListener(
-    "pointermove",
-    (event) => {
-      const rate = under(event);
-      box.style.cursor = rate === null ? "" : "pointer";
-      onLight(rate);
+  listen(
+    box,
+    {
+      pointermove(event) {
+        const rate = under(event);
+        box.style.cursor = rate === null ? "" : "pointer";
+        onLight(rate);
+      },
+      pointerleave: () => onLight(null),
+      click(event) {
+        const rate = under(event);
+        if (rate !== null) {
+          onPick(rate);
+        }
+      },
     },
-    { signal },
-  );
-  box.addEventListener("pointerleave", () => onLight(null), { signal });
-  box.addEventListener(
-    "click",
-    (event) => {
-      const rate = under(event);
-      if (rate !== null) {
-        onPick(rate);
-      }
-    },
-    { signal },
+    signal,
   );
 }
 

@@ -3,7 +3,7 @@
  */
 
 import { button, quietLabel } from "../shared/controls.js";
-import { h, setAttribute } from "../shared/dom.js";
+import { h, listen, setAttribute } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
 import { offer } from "./picking.js";
 import { rateResults, resultText } from "./probes.js";
@@ -36,14 +36,9 @@ export function createProbeList({ onLight, onPick, signal }) {
    */
   function make(label, rate) {
     const made = button({ label, signal, onClick: () => onPick(rate) });
-    for (const [event, lights] of Object.entries({
-      pointerenter: true,
-      focus: true,
-      pointerleave: false,
-      blur: false,
-    })) {
-      made.addEventListener(event, () => onLight(lights ? rate : null), { signal });
-    }
+    const light = () => onLight(rate);
+    const dim = () => onLight(null);
+    listen(made, { pointerenter: light, focus: light, pointerleave: dim, blur: dim }, signal);
     buttons.set(label, made);
     return made;
   }
@@ -53,6 +48,7 @@ export function createProbeList({ onLight, onPick, signal }) {
     update(runs, from, why) {
       element.style.visibility = runs.length > 0 ? "visible" : "hidden";
       const results = rateResults(runs);
+      const longest = Math.max(...results.map(({ horizon }) => horizon));
       const labels = new Set(results.map(({ rate }) => formatRate(rate)));
       for (const [label, old] of buttons) {
         if (!labels.has(label)) {
@@ -68,6 +64,7 @@ export function createProbeList({ onLight, onPick, signal }) {
         }
         const text = resultText(result);
         each.classList.toggle("lrw-probe-best", result.best);
+        each.classList.toggle("lrw-probe-short", result.horizon < longest);
         each.classList.toggle("lrw-probe-gone", !Number.isFinite(result.final));
         setAttribute(each, "data-lrw", `probe-${index}`);
         setAttribute(each, "aria-label", `Take ${label}: ${text}`);

@@ -2,7 +2,7 @@
  * The probes under the sweep, on its x axis: where each short run ended, a line for each horizon.
  */
 
-import { clear, h, setText, svg } from "../shared/dom.js";
+import { clear, h, setText, svg, UNSEEN } from "../shared/dom.js";
 import { formatRate, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot, drawLine, plotTitle } from "../shared/plot.js";
 import { line, marker, paintAdvice } from "./marks.js";
@@ -84,7 +84,7 @@ export function createProbePlot({ cross, lit, onLight, onPick, theme, signal }) 
       paintFits(painter);
     },
   });
-  const readout = h("span", { class: "lrw-under-pointer", "aria-hidden": "true" });
+  const readout = h("span", { class: "lrw-under-pointer", ...UNSEEN });
   const box = cross.over(h("div", { class: "lrw-plot-box lrw-probe-box" }, plot.element, readout));
   createPicker(box, { spots: () => spots, onLight, onPick, signal });
 
@@ -212,7 +212,7 @@ function keyOf({ color, dash, path, width }, text, title) {
     { class: "lrw-probe-key", style: `--lrw-swatch: var(--lrw-${color})`, title },
     svg(
       "svg",
-      { viewBox: "-11 -6 22 12", "aria-hidden": "true" },
+      { viewBox: "-11 -6 22 12", ...UNSEEN },
       svg("path", { d: "M-11 0H11", "stroke-dasharray": dash.join(), "stroke-width": width }),
       svg("path", { d: path }),
     ),

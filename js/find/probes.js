@@ -65,8 +65,7 @@ export function readProbes(value) {
  */
 
 /**
- * One result for each rate, those of the longest horizon first, then rising. Rates that read the
- * same are one.
+ * One result for each rate, rising. Rates that read the same are one.
  *
  * @param {Probe[]} runs
  * @returns {RateResult[]}
@@ -90,7 +89,7 @@ export function rateResults(runs) {
         best: same.some((run) => run.best),
       };
     })
-    .sort((a, b) => b.horizon - a.horizon || a.rate - b.rate);
+    .sort((a, b) => a.rate - b.rate);
 }
 
 /**

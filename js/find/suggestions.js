@@ -3,7 +3,7 @@
  */
 
 import { button } from "../shared/controls.js";
-import { h, setAttribute, setText, svg } from "../shared/dom.js";
+import { h, setAttribute, setText, svg, UNSEEN } from "../shared/dom.js";
 import { formatRate, formatSteps } from "../shared/format.js";
 import { ruleStyle } from "./marks.js";
 import { offer } from "./picking.js";
@@ -121,7 +121,7 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
           {
             class: "lrw-swatch",
             viewBox: "-8 -8 16 16",
-            "aria-hidden": "true",
+            ...UNSEEN,
             style: `--lrw-swatch: var(--lrw-${color})`,
           },
           svg("path", { d: path }),
@@ -192,7 +192,7 @@ export function createSuggestions({ rules, hidden, onHide, onUse, signal }) {
             ? "The rules answer when the test is over."
             : find.stopped === "cancelled" || find.state === "failed"
               ? "It ended before the rules had enough of the curve."
-              : "No rule gives a rate for this curve. A wider range or more steps may help.",
+              : `No rule gives a rate for this curve.${find.advice?.state === "refused" ? "" : " A wider range or more steps may help."}`,
       );
       const left = find.left_out.length > 0 ? `Not swept: ${find.left_out.join(", ")}. ` : "";
       setText(cost, `${left}${leads ? costOf(find.gradient_steps, null) : ""}`);

@@ -2,7 +2,7 @@
  * The plot of the range test: loss against learning rate as it comes, with what was read off it.
  */
 
-import { h, setAttribute, setText } from "../shared/dom.js";
+import { h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatLoss, formatRate, formatTick } from "../shared/format.js";
 import { createPlot, plotTitle } from "../shared/plot.js";
 import { nearest } from "../shared/series.js";
@@ -55,7 +55,7 @@ export function createSweepPlot({ sweep, rules, hidden, cross, theme, signal }) 
       seedsKey,
     ),
   );
-  const readout = h("span", { class: "lrw-under-pointer", "aria-hidden": "true" });
+  const readout = h("span", { class: "lrw-under-pointer", ...UNSEEN });
   const plot = createPlot({
     name: "Loss against learning rate",
     hook: "find-plot",

@@ -55,13 +55,17 @@ export function noteOf(find, training, { points, runs, best }) {
       return best === undefined ? done : `${done}, the lowest at ${formatRate(best)} so far`;
     }
     const { steps, seeds } = settings;
-    const done = `step ${formatSteps(points)} of ${formatSteps(steps)}`;
+    const done = `Step ${formatSteps(points)} of ${formatSteps(steps)}`;
     return seeds > 1 ? `${done}, ${seeds} seeds` : done;
   }
   if (["running", "compiling"].includes(training)) {
     return "A run is training: pause or stop it to search from the initial weights.";
   }
-  return state === "idle" ? "" : summaryOf(find);
+  if (state === "idle") {
+    return "";
+  }
+  // Where there is an advice, that says what has become of it.
+  return find.outdated && !find.advice ? `${summaryOf(find)} ${find.outdated}` : summaryOf(find);
 }
 
 /**

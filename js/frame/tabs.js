@@ -72,7 +72,7 @@ export function createTabs({ label, tabs, chosen, onChange, signal }) {
     current = name;
     for (const entry of entries) {
       const on = entry.spec.name === name;
-      setAttribute(entry.tab, "aria-selected", on ? "true" : "false");
+      setAttribute(entry.tab, "aria-selected", String(on));
       setAttribute(entry.tab, "tabindex", on ? "0" : "-1");
       setAttribute(entry.panel, "hidden", !on);
       if (on && !entry.built) {

@@ -6,7 +6,7 @@
 import { createDesignPanel } from "../design/panel.js";
 import { createFindPanel } from "../find/panel.js";
 import { liveRegion } from "../shared/controls.js";
-import { h, setAttribute, setText } from "../shared/dom.js";
+import { h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { onAbort } from "../shared/listeners.js";
 import { statusOf } from "../shared/status.js";
 import { createTheme } from "../shared/theme.js";
@@ -151,7 +151,7 @@ function createHeader({ client, use, on, announce, signal }, list) {
   const chip = h(
     "span",
     { class: "lrw-chip", hook: "status" },
-    h("span", { class: "lrw-dot", "aria-hidden": "true" }),
+    h("span", { class: "lrw-dot", ...UNSEEN }),
     text,
   );
   const header = h("div", { class: "lrw-header" }, list, h("span", { class: "lrw-spacer" }), chip);

@@ -3,7 +3,7 @@
  * what they show, and hears what the person wants.
  */
 
-import { clear, h, setAttribute, setText, svg } from "./dom.js";
+import { clear, h, setAttribute, setText, svg, UNSEEN } from "./dom.js";
 import { uniqueId } from "./ids.js";
 
 export { uniqueId } from "./ids.js";
@@ -21,6 +21,8 @@ export { numberField, orderField, textField } from "./number_field.js";
  * @property {string} [title]
  * @property {string} [name] Accessible name where the label alone does not say enough.
  * @property {string} [icon] SVG path data in a box of 16 by 16, before the label.
+ * @property {boolean} [single] The second click of a double click does nothing: for a button that
+ *   takes the place of its counterpart.
  */
 
 /**
@@ -30,7 +32,8 @@ export { numberField, orderField, textField } from "./number_field.js";
  * @param {ButtonOptions} options
  * @returns {HTMLButtonElement}
  */
-export function button({ label, onClick, signal, hook, kind = "plain", title, name, icon }) {
+export function button(options) {
+  const { label, onClick, signal, hook, kind = "plain", title, name, icon, single } = options;
   const element = h(
     "button",
     {
@@ -41,19 +44,15 @@ export function button({ label, onClick, signal, hook, kind = "plain", title, na
       "aria-label": name,
       signal,
       on: {
-        click: () => {
-          if (!isDisabled(element)) {
+        click: ({ detail }) => {
+          if (!isDisabled(element) && !(single && detail === 2)) {
             onClick();
           }
         },
       },
     },
     icon &&
-      svg(
-        "svg",
-        { class: "lrw-icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
-        svg("path", { d: icon }),
-      ),
+      svg("svg", { class: "lrw-icon", viewBox: "0 0 16 16", ...UNSEEN }, svg("path", { d: icon })),
     h("span", null, label),
   );
   return element;
@@ -98,7 +97,7 @@ export const isDisabled = (element) => element.getAttribute("aria-disabled") ===
  *
  * @param {string} name
  */
-export const quietLabel = (name) => h("span", { class: "lrw-label", "aria-hidden": "true" }, name);
+export const quietLabel = (name) => h("span", { class: "lrw-label", ...UNSEEN }, name);
 
 /**
  * A quiet button that opens and closes what belongs to it.
@@ -125,7 +124,7 @@ export function disclosure({ id, onClick, signal, hook, title }, label) {
       signal,
       on: { click: onClick },
     },
-    h("span", { class: "lrw-caret", "aria-hidden": "true" }),
+    h("span", { class: "lrw-caret", ...UNSEEN }),
     label,
   );
 }
@@ -273,7 +272,7 @@ export function segmentedControl({
   function show() {
     for (const [index, element] of buttons.entries()) {
       const on = choices[index].value === chosen;
-      setAttribute(element, "aria-checked", on ? "true" : "false");
+      setAttribute(element, "aria-checked", String(on));
       setAttribute(element, "tabindex", on ? "0" : "-1");
     }
   }

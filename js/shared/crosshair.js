@@ -2,7 +2,7 @@
  * One crosshair for a plot, or for several that stand above each other.
  */
 
-import { h } from "./dom.js";
+import { h, listen, UNSEEN } from "./dom.js";
 import { GUTTER } from "./scale.js";
 
 /**
@@ -43,23 +43,25 @@ export function createCrosshair(signal) {
           "div",
           {
             class: "lrw-overlay",
-            "aria-hidden": "true",
+            ...UNSEEN,
             style: `inset-inline: ${GUTTER.left}px ${GUTTER.right}px`,
           },
           line,
         ),
       );
-      box.addEventListener(
-        "pointermove",
-        (event) => {
-          const { left, width } = box.getBoundingClientRect();
-          const inside = width - GUTTER.left - GUTTER.right;
-          const share = (event.clientX - left - GUTTER.left) / inside;
-          move(inside > 0 && share >= 0 && share <= 1 ? share : null);
+      listen(
+        box,
+        {
+          pointermove({ clientX }) {
+            const { left, width } = box.getBoundingClientRect();
+            const inside = width - GUTTER.left - GUTTER.right;
+            const share = (clientX - left - GUTTER.left) / inside;
+            move(inside > 0 && share >= 0 && share <= 1 ? share : null);
+          },
+          pointerleave: () => move(null),
         },
-        { signal },
+        signal,
       );
-      box.addEventListener("pointerleave", () => move(null), { signal });
       return box;
     },
     onMove: (fn) => listeners.push(fn),

@@ -30,13 +30,25 @@ function apply(element, props) {
   }
   const { hook, on, signal, ...attributes } = props;
   setAttribute(element, "data-lrw", hook);
-  for (const [name, listener] of Object.entries(on ?? {})) {
-    element.addEventListener(name, listener, signal ? { signal } : undefined);
-  }
+  listen(element, on ?? {}, signal);
   for (const [name, value] of Object.entries(attributes)) {
     setAttribute(element, name, value);
   }
 }
+
+/**
+ * @param {Element} element
+ * @param {Record<string, (event: any) => void>} on Listeners by event name.
+ * @param {AbortSignal} [signal] Removes them when it aborts.
+ */
+export function listen(element, on, signal) {
+  for (const [name, listener] of Object.entries(on)) {
+    element.addEventListener(name, listener, signal && { signal });
+  }
+}
+
+/** What the eye alone needs: others are told otherwise. */
+export const UNSEEN = { "aria-hidden": "true" };
 
 /**
  * Set, or with `false`, `null` or `undefined` remove, one attribute.

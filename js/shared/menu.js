@@ -4,7 +4,7 @@
  */
 
 import { button } from "./controls.js";
-import { clear, h } from "./dom.js";
+import { clear, h, UNSEEN } from "./dom.js";
 
 /**
  * @typedef {object} MenuItem
@@ -85,7 +85,7 @@ export function menu({ label, name = label, hook, items, head, foot, signal, ...
     shown = items(opening).map((item, i) => {
       if (item.group && group.ariaLabel !== item.group) {
         group = h("div", { role: "group", "aria-label": item.group });
-        list.append(h("div", { class: "lrw-label", "aria-hidden": "true" }, item.group), group);
+        list.append(h("div", { class: "lrw-label", ...UNSEEN }, item.group), group);
       }
       const element = h(
         "button",

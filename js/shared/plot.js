@@ -68,6 +68,8 @@ import { GUTTER, linearSplits, logSplits } from "./scale.js";
 /** Pixels that the label of a tick needs at least. */
 const X_LABEL = 72;
 const Y_LABEL = 34;
+/** Powers of ten are short, and far apart in what they mean. */
+const Y_LABEL_LOG = 24;
 const TITLE = 16;
 
 /**
@@ -161,7 +163,7 @@ export function createPlot(options) {
     const xSplits = (rates ? logSplits : linearSplits)(...current.x, box.width / X_LABEL, !rates);
     const ySplits = (current.logY ? logSplits : linearSplits)(
       ...current.y,
-      (box.height - floor) / Y_LABEL,
+      (box.height - floor) / (current.logY ? Y_LABEL_LOG : Y_LABEL),
     );
     context.setLineDash([]);
     context.lineWidth = 1;

@@ -54,7 +54,7 @@ import { createListeners } from "./listeners.js";
 
 export const BUSY_AFTER_MS = 1000;
 const PROBE_AGAIN_MS = 3000;
-const GONE = "the kernel is gone: run the cell again to go on";
+export const GONE = "the kernel is gone: run the cell again to go on";
 
 /**
  * @param {Model} model

@@ -3,7 +3,7 @@
  * canvas understands.
  */
 
-import { h } from "./dom.js";
+import { h, UNSEEN } from "./dom.js";
 import { createListeners, onAbort } from "./listeners.js";
 
 /**
@@ -56,7 +56,10 @@ export function createTheme(root, signal) {
   const listeners = createListeners();
   // A custom property's computed value is unresolved text: only a real colour property of a
   // real element gives what light-dark() and color-mix() come to.
-  const probe = h("span", { class: "lrw-hidden", "aria-hidden": "true" });
+  const probe = h("span", {
+    class: "lrw-hidden lrw-own-colors",
+    ...UNSEEN,
+  });
   root.append(probe);
 
   function read() {

@@ -72,6 +72,7 @@
  * @property {string | null} stopped
  * @property {number} gradient_steps
  * @property {string | null} error
+ * @property {string | null} outdated What of the design has changed since.
  * @property {AdviceState | null} advice
  * @property {CurvatureState | null} curvature
  */
@@ -253,6 +254,7 @@ const NO_SWEEP = {
   stopped: null,
   gradient_steps: 0,
   error: null,
+  outdated: null,
   advice: null,
   curvature: null,
 };

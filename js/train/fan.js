@@ -11,7 +11,7 @@ import {
   textField,
   uniqueId,
 } from "../shared/controls.js";
-import { clear, h, setAttribute, setText } from "../shared/dom.js";
+import { clear, h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatLoss, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot } from "../shared/plot.js";
 import { parseCandidates, USUAL } from "./fan_rates.js";
@@ -149,7 +149,7 @@ export function createFan({ send, train, swatch, branches, theme, signal }) {
     "div",
     { class: "lrw-fan-result" },
     h("div", { class: "lrw-row lrw-fan-head" }, said, drop),
-    h("div", { class: "lrw-progress", "aria-hidden": "true" }, fill),
+    h("div", { class: "lrw-progress", ...UNSEEN }, fill),
     h(
       "div",
       { class: "lrw-row" },

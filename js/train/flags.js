@@ -2,7 +2,7 @@
  * The flags that edits leave: a vertical line at the step, with what was done beside it.
  */
 
-import { clear, h } from "../shared/dom.js";
+import { clear, h, UNSEEN } from "../shared/dom.js";
 import { formatSteps } from "../shared/format.js";
 import { GUTTER } from "../shared/scale.js";
 
@@ -81,7 +81,7 @@ export function placeFlags(edits, total, width) {
 export function createFlags() {
   const element = h("div", {
     class: "lrw-overlay lrw-flags",
-    "aria-hidden": "true",
+    ...UNSEEN,
     style: `inset-inline: ${GUTTER.left}px ${GUTTER.right}px`,
   });
   let shown = "";

@@ -4,7 +4,7 @@
 
 import { evaluate } from "../schedule/model.js";
 import { SCALES, segmentedControl, select } from "../shared/controls.js";
-import { h, setText } from "../shared/dom.js";
+import { h, setText, UNSEEN } from "../shared/dom.js";
 import { formatLoss, formatRate, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot, drawLine, plotTitle } from "../shared/plot.js";
 import { decimate, gather, lastFinite, nearest, smooth } from "../shared/series.js";
@@ -74,7 +74,7 @@ export function createLosses({ run, store, theme }, { train, cross, branches, si
     valid: createKey("lrw-key-valid", "validation"),
   };
   keys.smoothed.value.dataset.lrw = "loss-value";
-  const readout = h("span", { class: "lrw-under-pointer", "aria-hidden": "true" });
+  const readout = h("span", { class: "lrw-under-pointer", ...UNSEEN });
   const flags = createFlags();
   /** @type {{x: Float64Array, raw: Float64Array, smoothed: Float64Array}} */
   let drawn = { x: new Float64Array(0), raw: new Float64Array(0), smoothed: new Float64Array(0) };

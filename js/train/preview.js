@@ -5,6 +5,7 @@
 
 import { evaluate } from "../schedule/model.js";
 import { isDisabled } from "../shared/controls.js";
+import { listen } from "../shared/dom.js";
 import { formatRate, formatSteps } from "../shared/format.js";
 import { onAbort } from "../shared/listeners.js";
 
@@ -102,13 +103,19 @@ export function createPreview({ client, train, onChange, signal }) {
           clear();
         }
       };
-      control.addEventListener("pointerenter", on, { signal });
-      control.addEventListener("focusin", on, { signal });
-      control.addEventListener("input", on, { signal });
-      control.addEventListener("pointerleave", off, { signal });
-      control.addEventListener("focusout", clear, { signal });
-      // Taken: what comes next is what there is.
-      control.addEventListener("click", clear, { signal });
+      listen(
+        control,
+        {
+          pointerenter: on,
+          focusin: on,
+          input: on,
+          pointerleave: off,
+          focusout: clear,
+          // Taken: what comes next is what there is.
+          click: clear,
+        },
+        signal,
+      );
     },
     shown: () => shown,
     clear,

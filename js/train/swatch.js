@@ -2,7 +2,7 @@
  * A short piece of a line, as it looks in the plots.
  */
 
-import { svg } from "../shared/dom.js";
+import { svg, UNSEEN } from "../shared/dom.js";
 import { lookOf } from "./branches.js";
 
 /**
@@ -12,7 +12,7 @@ import { lookOf } from "./branches.js";
 export function swatch(slot) {
   return svg(
     "svg",
-    { class: `lrw-swatch ${lookOf(slot).name}`, viewBox: "0 0 22 8", "aria-hidden": "true" },
+    { class: `lrw-swatch ${lookOf(slot).name}`, viewBox: "0 0 22 8", ...UNSEEN },
     svg("path", { d: "M0 4H22" }),
   );
 }

@@ -3,7 +3,7 @@
  * A click on the past, or on a dot, opens what can be done there.
  */
 
-import { clear, h, setAttribute, setText, svg } from "../shared/dom.js";
+import { clear, h, setAttribute, setText, svg, UNSEEN } from "../shared/dom.js";
 import { formatSteps } from "../shared/format.js";
 import { GUTTER } from "../shared/scale.js";
 import { lookOf } from "./branches.js";
@@ -44,9 +44,9 @@ function markOf({ step, reason }, { best }) {
  */
 export function createTimeline({ send, train, cross, announce, slotOf, signal }) {
   const moment = createMoment({ send, train, announce, signal });
-  const name = h("span", { class: "lrw-timeline-name", "aria-hidden": "true" });
-  const past = h("div", { class: "lrw-timeline-past", "aria-hidden": "true" });
-  const marks = h("div", { class: "lrw-timeline-marks", "aria-hidden": "true" });
+  const name = h("span", { class: "lrw-timeline-name", ...UNSEEN });
+  const past = h("div", { class: "lrw-timeline-past", ...UNSEEN });
+  const marks = h("div", { class: "lrw-timeline-marks", ...UNSEEN });
   const dots = h("div", {
     class: "lrw-timeline-dots",
     role: "toolbar",
@@ -180,7 +180,7 @@ export function createTimeline({ send, train, cross, announce, slotOf, signal })
         "data-step": step,
         "aria-haspopup": "dialog",
       },
-      svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path")),
+      svg("svg", { viewBox: "0 0 16 16", ...UNSEEN }, svg("path")),
     );
   }
 

@@ -60,6 +60,7 @@ export function createTransport({ send, train, signal }) {
     icon: ICONS.play,
     kind: "primary",
     hook: "train-start",
+    single: true,
     title: "Space does the same",
     signal,
     onClick: toggle,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lrwidget.plotting._style import (
     BLUE,
@@ -15,8 +15,8 @@ from lrwidget.plotting._style import (
     VERMILION,
     dress,
     log_axis,
+    log_rate_axis,
     own_axes,
-    rate,
     short_rate,
 )
 
@@ -53,15 +53,13 @@ def plot_probe(probe: Probe, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The objective after the last step over the rate (log axis): a line with its own marker for
         each horizon, the longest one thick; lost runs as crosses at the upper border; the best
-        rate at the horizon asked for as a line in a shaded band.
+        rate at the horizon asked for as a line in a shaded band, or why there is none.
     """
     ax = own_axes(ax)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    log_rate_axis(ax)
     dress(ax, x="Learning rate (peak)", y=_OBJECTIVES[probe.loss])
     if not probe.runs:
-        _say(ax, "no run was made")
+        _say(ax, probe.refused or "no run was made")
         return ax
     rates = [run.learning_rate for run in probe.runs]
     ax.set_xlim(min(rates) / _ROOM, max(rates) * _ROOM)
@@ -97,6 +95,8 @@ def plot_probe(probe: Probe, ax: Axes | None = None) -> Axes:
             color=VERMILION,
         )
     ax.legend(title="steps", frameon=False, loc="best")
+    if probe.refused is not None:
+        _say(ax, f"No best rate: {probe.refused}")
     return ax
 
 
@@ -117,7 +117,7 @@ def plot_advice(advice: Advice, ax: Axes | None = None) -> Axes:
     ax = own_axes(ax)
     probe = advice.evidence.probe
     if probe is not None:
-        plot_probe(probe, ax)
+        plot_probe(dataclasses.replace(probe, refused=None), ax)  # the advice says it
     else:
         ax.set_axis_off()
     if advice.refused is not None:

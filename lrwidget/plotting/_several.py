@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.patheffects import withStroke
 
 from lrwidget.plotting._style import GREY, SERIES, dress, log_axis, own_axes, step_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -18,12 +23,20 @@ if TYPE_CHECKING:
 # Told apart by their dashes as well as by their colours.
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 3)), (0, (3, 1, 1, 1)))
 
+# From dark and cold to bright and hot; its yellow end would not show on white.
+_SCALE, _HOTTEST = "plasma", 0.8
+# So many numbers for names are a scale.
+_FEWEST = 3
+
 # Length of the running mean, as a share of the run.
 _WINDOW = 0.05
 # Losses that span more than this many times are shown on a log axis.
 _LOG_RATIO = 10.0
-# Least distance of two labels, as a share of the height.
-_LINE = 0.065
+# Least distance of two labels, and of one from the border, as a share of the height.
+_LINE, _BORDER = 0.065, 0.03
+# What ends so much above where the others began, as a share of the height, is out of sight.
+_ABOVE = 0.25
+_CHARACTERS = 62
 
 
 def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
@@ -41,7 +54,8 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         Training loss over step (of the run, in the middle of one), as a running mean: of each chain
         the median over its seeds as a line, which has its name at its end, and a band from the
-        lowest to the highest. A log axis where positive losses span more than a decade.
+        lowest to the highest. A log axis where positive losses span more than a decade. Where all
+        names are numbers, as rates are, the colours follow their order.
     """
     ax = own_axes(ax)
     dress(ax, x="Step", y="Training loss")
@@ -49,6 +63,7 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
     begin = comparison.start_step or 0
     ax.set_xlim(begin, begin + max(comparison.steps - 1, 1))
     lines = []
+    colours = _colours(comparison.names)
     for place, name in enumerate(comparison.names):
         curves = np.stack([_running_mean(losses) for losses in comparison.losses[name]])
         # A median over the seeds that are left would jump where one of them is lost.
@@ -60,7 +75,7 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
             continue
         steps = begin + np.flatnonzero(whole)
         kept = curves[:, whole]
-        colour = SERIES[place % len(SERIES)]
+        colour = colours[place]
         # Where the colours begin again, the dashes are others.
         dash = _DASHES[(place + place // len(SERIES)) % len(_DASHES)]
         median = np.nanmedian(kept, axis=0)
@@ -73,9 +88,10 @@ def plot_several(comparison: Comparison, ax: Axes | None = None) -> Axes:
         lines.append((float(median[0]), float(median.min()), float(median[-1]), words, colour))
     if not lines:
         ax.set_yticks([])
-        ax.text(0.5, 0.5, "no finite loss", transform=ax.transAxes, ha="center", color=GREY)
+        said = textwrap.fill(comparison.refused or "no finite loss", _CHARACTERS)
+        ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", color=GREY)
         return ax
-    _show(ax, [line[0] for line in lines], [line[1] for line in lines])
+    _show(ax, *zip(*[line[:3] for line in lines], strict=True))
     _label(ax, [line[2:] for line in lines])
     return ax
 
@@ -94,9 +110,23 @@ def _running_mean(losses: NDArray[np.floating]) -> NDArray[np.floating]:
     return smooth
 
 
-def _show(ax: Axes, begins: list[float], lows: list[float]) -> None:
+def _colours(names: Sequence[str]) -> list[str]:
+    """Return a colour for each name: along a scale if all of them are numbers."""
+    try:
+        values = [float(name) for name in names]
+    except ValueError:
+        values = []
+    if len(values) < _FEWEST:
+        return [SERIES[place % len(SERIES)] for place in range(len(names))]
+    shades = colormaps[_SCALE](np.linspace(0.0, _HOTTEST, len(names)))
+    return [to_hex(shades[rank]) for rank in np.argsort(np.argsort(values))]
+
+
+def _show(ax: Axes, begins: Sequence[float], lows: Sequence[float], ends: Sequence[float]) -> None:
     # A chain that blows up must not flatten the others.
     ceiling, floor = max(begins), min(lows)
+    seen = ceiling + _ABOVE * (ceiling - floor)
+    ceiling = max([ceiling, *(end for end in ends if end <= seen)])
     if floor > 0.0 and ceiling / floor > _LOG_RATIO:
         log_axis(ax)
         ax.set_ylim(floor / (ceiling / floor) ** 0.05, ceiling * (ceiling / floor) ** 0.1)
@@ -109,16 +139,23 @@ def _label(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Write each name at the right, at the height of its line's end, none on another."""
     to_share = ax.transAxes.inverted().transform
     places = [
-        float(np.clip(to_share(ax.transData.transform((0.0, end)))[1], 0.03, 0.97))
+        float(np.clip(to_share(ax.transData.transform((0.0, end)))[1], _BORDER, 1.0 - _BORDER))
         for end, _, _ in ends
     ]
-    lowest = 0.0
-    for index in np.argsort(places, kind="stable"):
-        lowest = max(places[index], lowest)
+    rising = np.argsort(places, kind="stable")
+    # From the top down none is above its place, then from the bottom up none below the axis.
+    limit = 1.0 - _BORDER
+    for index in reversed(rising):
+        places[index] = min(places[index], limit)
+        limit = places[index] - _LINE
+    limit = _BORDER
+    for index in rising:
+        places[index] = max(places[index], limit)
+        limit = places[index] + _LINE
         _, words, colour = ends[index]
         ax.annotate(
             words,
-            (1.0, lowest),
+            (1.0, places[index]),
             xycoords="axes fraction",
             xytext=(4, 0),
             textcoords="offset points",
@@ -127,4 +164,3 @@ def _label(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
             annotation_clip=False,
             path_effects=[withStroke(linewidth=2.0, foreground="white")],
         )
-        lowest += _LINE

@@ -44,6 +44,13 @@ def rate_axis(ax: Axes) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
 
 
+def log_rate_axis(ax: Axes) -> None:
+    """Put the horizontal axis on a log scale of learning rates: 1e-3, 0.01, 0.1."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def log_axis(ax: Axes) -> None:
     """Put the vertical axis on a log scale that is labelled 1, 2, 5, 10."""
     ax.set_yscale("log")

@@ -15,6 +15,7 @@ from lrwidget.plotting._style import (
     VERMILION,
     dress,
     log_axis,
+    log_rate_axis,
     own_axes,
     short_rate,
 )
@@ -59,7 +60,8 @@ def plot_sweep(sweep: LRSweep, ax: Axes | None = None) -> Axes:
     """
     ax = own_axes(ax)
     rates, losses, smoothed = sweep.learning_rates, sweep.losses, sweep.smoothed
-    ax.set_xscale("linear" if sweep.ladder == "linear" else "log")
+    if sweep.ladder != "linear":
+        log_rate_axis(ax)
     ax.set_xlim(sweep.low, sweep.high)
     dress(ax, x=_across(sweep), y=_measure(sweep))
     if len(rates) == 0:
@@ -129,9 +131,8 @@ def _mark_suggestions(ax: Axes, sweep: LRSweep) -> None:
         colour = _RULE_COLOURS[name]
         loss = _loss_at(sweep, rate)
         ax.plot([rate], [loss], "o", color=colour, markersize=6, zorder=3)
-        by_seed = sweep.suggestions_by_seed.get(name)
-        if by_seed is not None and np.isfinite(by_seed).sum() > 1:
-            ends = [float(np.nanmin(by_seed)), float(np.nanmax(by_seed))]
+        if name in sweep.spread:
+            ends = sweep.spread[name]
             ax.plot(ends, [loss, loss], color=colour, linewidth=1.5, alpha=0.6, zorder=2)
         ax.annotate(
             f"{name} {short_rate(rate)} ",

@@ -37,6 +37,7 @@ IDLE: dict[str, Any] = {
     "stopped": None,
     "gradient_steps": 0,
     "error": None,
+    "outdated": None,
     "advice": None,
     "curvature": None,
 }

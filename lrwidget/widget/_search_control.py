@@ -7,22 +7,33 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lrwidget.optimizers import chain_of
 from lrwidget.training import Scale
 from lrwidget.widget._find_state import SETTINGS, first_state
 from lrwidget.widget._probes_view import NO_PROBES
+from lrwidget.widget._rate import rate_of
 from lrwidget.widget._rest import Place, factor_for
 from lrwidget.widget._run_feed import ENDED
 from lrwidget.widget._search import Asked, Search
+from lrwidget.widget._static import steps_text
 from lrwidget.widget._steering import SOURCE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lrwidget.optimizers import Chain
+    from lrwidget.schedules import Schedule
     from lrwidget.training import Task, Trainer
     from lrwidget.widget._run_control import RunControl
-    from lrwidget.widget._tracks import Design
+    from lrwidget.widget._tracks import Design, Tracks
 
 # An advice is for no fewer; a shorter run gets one for so many.
 _FEWEST_STEPS = 10
+
+# At so many places two schedules are compared.
+_SAMPLES = 257
 
 
 class SearchControl:
@@ -58,6 +69,8 @@ class SearchControl:
         found: Callable[[dict[str, Any]], None],
     ) -> None:
         self.newest: Search | None = None
+        self._searched: Design | None = None
+        self._compared: tuple[Design | None, Design, str | None] | None = None
         self._idle: dict[str, Any] = first_state(task)["_find"]
         self._task = task
         self._lock = lock
@@ -78,7 +91,9 @@ class SearchControl:
 
     def status(self) -> dict[str, Any]:
         """Return the ``_find`` trait."""
-        return self._idle if self.newest is None else self.newest.status()
+        if self.newest is None:
+            return self._idle
+        return {**self.newest.status(), "outdated": self._outdated()}
 
     def probes(self) -> dict[str, Any]:
         """Return the ``_probes`` trait."""
@@ -94,7 +109,7 @@ class SearchControl:
             self.newest.cancel()
 
     def _on_start(self, **given: Any) -> None:
-        from lrwidget.finding._probe import check_valid_loss
+        from lrwidget.finding._arguments import check_valid_loss
 
         settings = {**SETTINGS, **given}
         low, high = settings["low"], settings["high"]
@@ -110,15 +125,17 @@ class SearchControl:
         with self._lock:
             if self.running:
                 raise ValueError("a range test is running already")
+            # From the middle of a run it is about that run, whatever is designed meanwhile.
+            design = None if settings["from"] == "here" else self._design()
             search = Search(
-                self._asked(settings), self.newest, changed=self._changed, found=self._found
+                self._asked(settings, design), self.newest, changed=self._changed, found=self._found
             )
-            self.newest = search
+            self.newest, self._searched = search, design
         search.start()
         self._changed()
 
-    def _asked(self, settings: dict[str, Any]) -> Asked:
-        if settings["from"] == "here":
+    def _asked(self, settings: dict[str, Any], design: Design | None) -> Asked:
+        if design is None:
             trainer = self._under_way()
             Place.of(trainer)  # raises where no rate could be changed
             return Asked(
@@ -133,13 +150,23 @@ class SearchControl:
                 "the run is training: pause it or stop it before a range test, or check again from "
                 "here"
             )
-        design = self._design()
         return Asked(
             task=self._task,
             chain=chain_of(design.chain),
             settings=settings,
             steps=max(design.schedule.steps or 0, _FEWEST_STEPS),
         )
+
+    def _outdated(self) -> str | None:
+        """Return what of the design has changed since the search began, in words."""
+        before, now = self._searched, self._design()
+        if before is None or before is now:
+            return None
+        known = self._compared
+        # Designs never change, and this is read with every message.
+        if known is None or known[0] is not before or known[1] is not now:
+            known = self._compared = before, now, change_between(before, now)
+        return known[2]
 
     def _under_way(self) -> Trainer:
         """Return the run from the middle of which it can be searched, or raise a ValueError."""
@@ -172,3 +199,35 @@ class SearchControl:
         found = None if self.newest is None else self.newest.place
         factor = factor_for(now, learning_rate, found)
         return self._runs.submit(Scale(factors={now.address: factor}, source=SOURCE))
+
+
+def change_between(before: Design, now: Design) -> str | None:
+    """Return what makes a rate for one design none for another; None where its height alone did.
+
+    Parameters
+    ----------
+    before
+        The design that was searched.
+    now
+        What it has become.
+    """
+    if _without_rate(before) != _without_rate(now):
+        return "The optimizer chain has changed since: find again for this one."
+    old, new = before.schedule, now.schedule
+    if old.steps != new.steps:
+        was, now_is = (steps_text(each.steps or 0) for each in (old, new))
+        return f"The schedule's length has changed since, from {was} to {now_is}: find again."
+    if not np.allclose(_form(old), _form(new), rtol=1e-3, atol=1e-3):
+        return "The form of the schedule has changed since: find again for this one."
+    return None
+
+
+def _without_rate(design: Design) -> tuple[Chain | None, Tracks]:
+    base = design.base
+    return None if base is None else base.replace({rate_of(base): 1.0}), design.tracks
+
+
+def _form(schedule: Schedule) -> NDArray[np.float64]:
+    """Return the curve at some steps, as shares of its peak."""
+    steps = np.linspace(0, schedule.steps or 1, _SAMPLES)
+    return np.asarray(schedule(steps)) / (schedule.peak_value or 1.0)

@@ -123,7 +123,8 @@ class TaskView:
         return {**status, "state": "finding"} if self.searches.running else status
 
     def follow(self, design: Design) -> None:
-        """Do nothing: a run that has begun keeps its chain, and the next one asks for it."""
+        """Tell the page: a run that has begun keeps its chain, what was found is of another."""
+        self._changed()
 
     def show(self, old: Trainer | None, new: Trainer | None) -> None:
         """Show another trainer."""

@@ -206,7 +206,7 @@ class LRWidget(DesignWidget):
         self._find_snapshots = SnapshotOutlet(self._search, self._writer("_sweep"))
         self._publisher = Publisher(self._outlets(), edits=self._edits)
         self.observe(self._follow_trainer, "trainer")
-        self.observe(lambda _: self._wake(), "schedule")
+        self.observe(lambda _: self._wake(), ["schedule", "tracks"])
         if (view := self._runs) is not None:
             self.observe(lambda _: view.follow(self._now), "chain")
             view.open(self._wake)

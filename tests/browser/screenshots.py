@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser import chromium, train_states
+from tests.browser import chromium, find_states, train_states
 from tests.browser.lab import Notebook, running_lab
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (480, 700, 1400)
 THEMES = ("light", "dark")
-VIEWPORT = {"width": 1640, "height": 1800}
+VIEWPORT = {"width": 1640, "height": 2300}
 
 NOTEBOOK = """
 import lrwidget as lrw
@@ -116,7 +116,8 @@ DESIGN: dict[str, Callable[[Page, Locator], None]] = {
 }
 
 # A notebook each, and what is done in its widget.
-STATES = {name: (NOTEBOOK, act) for name, act in DESIGN.items()} | train_states.STATES
+DESIGNS = {name: (NOTEBOOK, act) for name, act in DESIGN.items()}
+STATES = find_states.STATES | DESIGNS | train_states.STATES
 
 
 # Opened again for each picture: what happens elsewhere in JupyterLab closes a menu.

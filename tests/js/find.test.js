@@ -149,9 +149,9 @@ test("the note tells how far it is, in both phases", () => {
   const settings = { ...readFind(null).settings, seeds: 1 };
   const running = { state: "running", phase: "sweep", progress: 0.2, settings };
   const come = { points: 42, runs: 0 };
-  assert.equal(noteOf(findWith(running), "idle", come), "step 42 of 100");
+  assert.equal(noteOf(findWith(running), "idle", come), "Step 42 of 100");
   const three = { ...running, settings: { ...settings, seeds: 3 } };
-  assert.equal(noteOf(findWith(three), "idle", come), "step 42 of 100, 3 seeds");
+  assert.equal(noteOf(findWith(three), "idle", come), "Step 42 of 100, 3 seeds");
   const probing = findWith({ ...running, phase: "probes" });
   assert.equal(noteOf(probing, "idle", { points: 100, runs: 1 }), "1 short run");
   assert.equal(
@@ -213,7 +213,11 @@ test("an advice and a refusal in words", () => {
   assert.equal(betweenOf(done.advice), "between 1.3e-3 and 4.1e-3");
   const ended = "The range test reached its highest rate.";
   const said = `${ended} Advice: 2.4e-3.`;
-  assert.equal(noteOf(done, "idle", { points: 100, runs: 7 }), said);
+  const come = { points: 100, runs: 7 };
+  assert.equal(noteOf(done, "idle", come), said);
+  const outdated = "The chain has changed since.";
+  const swept = noteOf({ ...done, outdated, advice: null }, "idle", come);
+  assert.equal(swept, `The range test reached its highest rate. ${outdated}`);
   assert.equal(spokenOutcome(done), `${said} Fairly sure, between 1.3e-3 and 4.1e-3`);
   assert.match(aimOf(done.advice, "start"), /training loss after 2\u202f000 steps\.$/);
   assert.match(

@@ -73,12 +73,12 @@ test("a rate is told by its longest horizon, as the mean over its seeds", () => 
   assert.deepEqual(
     results.map(({ rate, horizon }) => [rate, horizon]),
     [
-      [1e-3, 200],
       [1e-4, 20],
+      [1e-3, 200],
       [1e-2, 20],
     ],
   );
-  assert.equal(resultText(results[0]), "loss 0.4000 after 200 steps, the best");
+  assert.equal(resultText(results[1]), "loss 0.4000 after 200 steps, the best");
   assert.equal(resultText(results[2]), "diverged within 20 steps");
 });
 

@@ -11,6 +11,7 @@ import pytest
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgb
 
 from lrwidget.finding import Comparison, Curvature
 from lrwidget.finding._noise_scale import estimated
@@ -157,3 +158,23 @@ class TestComparison:
     def test_more_chains_than_colours(self):
         ax = made_comparison({str(i): FALLING + i for i in range(8)}).plot()
         assert len({(line.get_color(), str(line._dash_pattern)) for line in ax.lines}) == 8
+
+    def test_rates_are_coloured_by_their_order(self):
+        names = ["1", "1e-06", "0.1", "0.001", "10", "1e-05", "0.01", "0.0001"]
+        lines = made_comparison(dict.fromkeys(names, FALLING)).plot().lines
+        colours = {float(name): line.get_color() for name, line in zip(names, lines, strict=True)}
+        assert len(set(colours.values())) == len(names)
+        # The higher the rate the brighter, for eyes and printers that see no hue.
+        brightness = [np.dot(to_rgb(colours[r]), (0.299, 0.587, 0.114)) for r in sorted(colours)]
+        assert (np.diff(brightness) > 0).all()
+
+    def test_many_labels_stay_beside_the_axes(self):
+        ax = made_comparison({str(i): FALLING + 1e-3 * i for i in range(12)}).plot()
+        heights = [text.xy[1] for text in ax.texts]
+        assert min(np.diff(sorted(heights))) > 0.05
+        assert 0.0 < min(heights) < max(heights) < 1.0
+
+    def test_what_only_rises_a_little_is_in_sight(self):
+        idle = FALLING[:, :1] + np.linspace(0.0, 0.15, 10)
+        ax = made_comparison({"idle": idle, "learns": FALLING}).plot()
+        assert ax.get_ylim()[1] > ax.lines[0].get_ydata()[-1]
