@@ -42,11 +42,11 @@ class Publisher:
     Parameters
     ----------
     outlets
-        In the order of their importance: of several that are due, the first goes, but none twice in
-        a row while another one waits. Where each turn takes long, the first is always due again.
+        Of several that are due, the one that has waited longest goes: on a machine so busy that
+        each turn comes late, all of them are always due. The first goes first where they are even.
     edits
-        The outlet that goes before all of these: whoever bends a curve without a pause still sees
-        the training go on.
+        The outlet that goes before all of these, but takes only every other turn while one of them
+        waits: whoever bends a curve without a pause still sees the training go on.
     spacing
         Seconds from one message to the next; a turn of several messages pays for all of them.
     clock
@@ -66,7 +66,9 @@ class Publisher:
         self._clock = clock
         self._free_at = -math.inf
         self._edits = edits
+        self._turns: dict[int, int] = {}
         self._last: Outlet | None = None
+        self._failed: set[int] = set()
         self._sending = threading.Lock()
         self._awake = threading.Event()
         self._closed = threading.Event()
@@ -91,20 +93,45 @@ class Publisher:
             now = self._clock()
             if now < self._free_at:
                 return self._free_at - now
-            soonest, again = math.inf, None
-            for outlet in (*([] if self._edits is None else [self._edits]), *self._outlets):
+            outlet, soonest = self._next(now)
+            if outlet is None:
+                return None if soonest == math.inf else soonest - now
+            try:
+                self._send(outlet, now)
+            except Exception as error:  # noqa: BLE001
+                # One message that cannot be sent must end neither the others nor the run.
+                self._fail(outlet, error)
+                self._free_at = self._clock() + self._spacing
+            return self._free_at - now
+
+    def _next(self, now: float) -> tuple[Outlet | None, float]:
+        """Return the outlet whose turn it is, or None, and when the first one is due.
+
+        What has failed is asked again when something may have changed.
+        """
+        edits = self._edits
+        ready: list[Outlet] = []
+        soonest = math.inf
+        for outlet in (*([] if edits is None else [edits]), *self._outlets):
+            if id(outlet) in self._failed:
+                continue
+            try:
                 due = outlet.due(now)
-                if due > now:
-                    soonest = min(soonest, due)
-                elif outlet is self._last:
-                    again = outlet
-                else:
-                    self._send(outlet, now)
-                    return self._free_at - now
-            if again is not None:
-                self._send(again, now)
-                return self._free_at - now
-            return None if soonest == math.inf else soonest - now
+            except Exception as error:  # noqa: BLE001
+                self._fail(outlet, error)
+                continue
+            soonest = min(soonest, due)
+            if due <= now:
+                ready.append(outlet)
+        if edits in ready and (self._last is not edits or len(ready) == 1):
+            return edits, soonest
+        others = [outlet for outlet in ready if outlet is not edits]
+        turn = min(others, key=lambda outlet: self._turns.get(id(outlet), 0), default=None)
+        return turn, soonest
+
+    def _fail(self, outlet: Outlet, error: Exception) -> None:
+        self._failed.add(id(outlet))
+        self._log_once(error)
 
     def send_edits(self, *, ahead: int = 0) -> None:
         """Send what there is of edits on the caller's thread if it may go now, else later.
@@ -131,8 +158,9 @@ class Publisher:
             self.wake()
 
     def _send(self, outlet: Outlet, now: float) -> None:
-        count = outlet.send(now)
         self._last = outlet
+        self._turns[id(outlet)] = 1 + max(self._turns.values(), default=0)
+        count = outlet.send(now)
         wait = self._spacing * (_EDITS_WAIT if outlet is self._edits else 1)
         # From when it was sent: on a busy machine that may be long after it was due.
         self._free_at = max(self._free_at, self._clock()) + (1 if count is None else count) * wait
@@ -149,19 +177,14 @@ class Publisher:
     def _loop(self) -> None:
         delay: float | None = None
         while True:
-            self._awake.wait(delay)
+            if self._awake.wait(delay):
+                self._failed.clear()
             self._awake.clear()
             # Until the next message may go, waking would only take time from the training.
             self._closed.wait(max(0.0, self._free_at - self._clock()))
             if self._closed.is_set():
                 return
-            try:
-                delay = self.tick()
-            except Exception as error:  # noqa: BLE001
-                # One message that cannot be sent must end neither the others nor the run.
-                delay = None
-                self._free_at = self._clock() + self._spacing
-                self._log_once(error)
+            delay = self.tick()
 
     def _log_once(self, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}"

@@ -178,6 +178,54 @@ def test_on_a_machine_so_busy_that_each_turn_is_late_the_numbers_come_too(bench)
     assert count["snapshot"] >= 10
 
 
+class Always:
+    """An outlet that always has something."""
+
+    def __init__(self, name, sent, *, error=None, due_error=None):
+        self.name, self.sent, self.error, self.due_error = name, sent, error, due_error
+
+    def due(self, now):
+        if self.due_error is not None:
+            raise self.due_error
+        return now
+
+    def send(self, now):
+        self.sent.append(self.name)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_of_many_that_are_always_due_each_has_its_turn(edited):
+    clock, sent = Clock(), []
+    outlets = [Always(name, sent) for name in "abcde"]
+    publisher = Publisher(
+        outlets, edits=Always("!", sent) if edited else None, clock=clock, spacing=0.1
+    )
+    for turn in range(20):
+        clock.now = float(turn)
+        publisher.tick()
+    assert "".join(sent) == ("!a!b!c!d!e" * 2 if edited else "abcde" * 4)
+
+
+@pytest.mark.parametrize("place", ["error", "due_error"])
+def test_one_that_fails_leaves_the_others_their_turns_and_is_asked_again(caplog, place):
+    clock, sent = Clock(), []
+    bad = Always("bad", sent, **{place: ValueError("no such buffer")})
+    publisher = Publisher([bad, Always("good", sent)], clock=clock, spacing=0.1)
+    for turn in range(10):
+        clock.now = float(turn)
+        publisher.tick()
+    assert sent.count("good") >= 9
+    assert len(caplog.records) == 1
+    bad.error = bad.due_error = None
+    publisher._failed.clear()  # as when it is woken
+    publisher.tick()
+    clock.now += 1.0
+    publisher.tick()
+    assert sent[-2:].count("bad") == 1
+
+
 class Edits:
     """Somebody who edits without a pause: a state and a reply each turn."""
 

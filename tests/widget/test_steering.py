@@ -366,6 +366,7 @@ def test_rewinds_of_a_run_at_full_speed_leave_no_row_behind(task):
         return (
             len(steps)
             and steps[-1] == trainer.position - 1
+            and len(passes)
             and passes[-1] == trainer.history.valid.step[-1]
             and plots
         )
