@@ -30,8 +30,6 @@ const options = {
   banner: { js: notice, css: notice },
   legalComments: "none",
   charset: "utf8",
-  // Callbacks are ours alone: the page writes its own in lower case, Python with underscores.
-  mangleProps: /^on[A-Z]/,
   // The same numbers and functions under shorter names, which only people misread.
   inject: ["js/built_in.js"],
   define: {

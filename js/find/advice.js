@@ -6,7 +6,16 @@ import { button, setLabel } from "../shared/controls.js";
 import { clear, h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatRate, sentence } from "../shared/format.js";
 import { offer } from "./picking.js";
-import { aimOf, betweenOf, costOf, dotsOf, effectOf, formatShort, titleOf } from "./words.js";
+import {
+  aimOf,
+  betweenOf,
+  costOf,
+  dotsOf,
+  effectOf,
+  formatShort,
+  stageOf,
+  titleOf,
+} from "./words.js";
 
 /** @typedef {import("../shared/traits.js").FindState} FindState */
 
@@ -97,19 +106,8 @@ export function createAdvice({ onUse, signal }) {
 
       bar.style.visibility = running ? "visible" : "hidden";
       fill.style.transform = `scaleX(${running ? advice.share : 0})`;
-      setText(
-        stage,
-        stopping
-          ? ""
-          : running && find.phase !== "probes"
-            ? "First the range test."
-            : running
-              ? `${sentence(advice.stage)}…`
-              : rate === null
-                ? ""
-                : (find.outdated ?? ""),
-      );
-      stage.classList.toggle("lrw-outdated", rate !== null && find.outdated !== null);
+      setText(stage, stageOf(find));
+      stage.classList.toggle("lrw-outdated", !running && find.outdated !== null);
       const key = JSON.stringify(advice.reasons);
       if (key !== listed) {
         listed = key;

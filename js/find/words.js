@@ -64,8 +64,23 @@ export function noteOf(find, training, { points, runs, best }) {
   if (state === "idle") {
     return "";
   }
-  // Where there is an advice, that says what has become of it.
-  return find.outdated && !find.advice ? `${summaryOf(find)} ${find.outdated}` : summaryOf(find);
+  return find.outdated ? `${summaryOf(find)} ${find.outdated}` : summaryOf(find);
+}
+
+/**
+ * What is being done for an advice, or what has become of it.
+ *
+ * @param {FindState} find
+ * @returns {string}
+ */
+export function stageOf({ advice, outdated, phase, stopping }) {
+  if (advice?.state !== "running") {
+    return outdated ? "Out of date" : "";
+  }
+  if (stopping) {
+    return "";
+  }
+  return phase === "probes" ? `${sentence(advice.stage)}…` : "First the range test.";
 }
 
 /**
@@ -146,7 +161,7 @@ export function titleOf({ state, learning_rate }) {
 export function betweenOf({ low, high }) {
   return low === null || high === null
     ? ""
-    : `between ${formatShort(low)} and ${formatShort(high)}`;
+    : `the best lies between ${formatShort(low)} and ${formatShort(high)}`;
 }
 
 /**

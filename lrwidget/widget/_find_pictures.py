@@ -100,8 +100,8 @@ def describe_advice(advice: Any) -> str:
         remedy = "" if not advice.remedy else f" {_sentence(advice.remedy)}"
         return f"No advice: {_sentence(advice.refused, capital=False)}{remedy} It cost {cost}."
     return (
-        f"Use {rate_text(advice.learning_rate)}, between {rate_text(advice.low)} and "
-        f"{rate_text(advice.high)}: {advice.sure}, for {cost}."
+        f"Use {rate_text(advice.learning_rate)}; the best lies between {rate_text(advice.low)} and "
+        f"{rate_text(advice.high)} ({advice.sure}). It cost {cost}."
     )
 
 

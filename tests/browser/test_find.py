@@ -198,7 +198,9 @@ def test_a_rate_is_found_and_used(page, notebook, axe):
     card = ended(root, "advised")
     all_there(notebook, root, "clicked")
     advice = advised(notebook, "clicked")
-    expect(card).to_contain_text(re.compile(r"Use [\d.e-]+between [\d.e-]+ and [\d.e-]+"))
+    expect(card).to_contain_text(
+        re.compile(r"Use [\d.e-]+the best lies between [\d.e-]+ and [\d.e-]+")
+    )
     expect(card).to_contain_text(advice["sure"])
     reasons = root.locator(f"{hook('advice-reasons')} li")
     assert reasons.all_inner_texts() == advice["reasons"]

@@ -14,6 +14,7 @@ import {
   noteOf,
   outcomeOf,
   spokenOutcome,
+  stageOf,
   titleOf,
 } from "../../js/find/words.js";
 import { readFind } from "../../js/shared/traits.js";
@@ -210,7 +211,7 @@ test("an advice and a refusal in words", () => {
   const done = findWith({ state: "done", advice });
   assert.ok(done.advice);
   assert.equal(titleOf(done.advice), "Use 2.4e-3");
-  assert.equal(betweenOf(done.advice), "between 1.3e-3 and 4.1e-3");
+  assert.equal(betweenOf(done.advice), "the best lies between 1.3e-3 and 4.1e-3");
   const ended = "The range test reached its highest rate.";
   const said = `${ended} Advice: 2.4e-3.`;
   const come = { points: 100, runs: 7 };
@@ -218,7 +219,13 @@ test("an advice and a refusal in words", () => {
   const outdated = "The chain has changed since.";
   const swept = noteOf({ ...done, outdated, advice: null }, "idle", come);
   assert.equal(swept, `The range test reached its highest rate. ${outdated}`);
-  assert.equal(spokenOutcome(done), `${said} Fairly sure, between 1.3e-3 and 4.1e-3`);
+  for (const state of ["advised", "refused", "failed", "stopped"]) {
+    const find = { ...done, outdated, advice: { ...done.advice, state } };
+    assert.ok(noteOf(find, "idle", come).endsWith(outdated), state);
+    assert.equal(stageOf(find), "Out of date");
+    assert.equal(stageOf({ ...find, outdated: null }), "");
+  }
+  assert.equal(spokenOutcome(done), `${said} Fairly sure, the best lies between 1.3e-3 and 4.1e-3`);
   assert.match(aimOf(done.advice, "start"), /training loss after 2\u202f000 steps\.$/);
   assert.match(
     aimOf({ ...done.advice, loss: "valid" }, "here"),

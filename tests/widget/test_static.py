@@ -242,7 +242,8 @@ def test_an_advice_is_a_line_in_a_band_with_its_reasons_and_its_cost():
         (720 - 64 - 96) * np.log10(4.1 / 1.3) / 8, abs=1
     )
     told = (
-        "Use 2.4e-3, between 1.3e-3 and 4.1e-3: fairly sure, for 1\N{THIN SPACE}412 gradient steps."
+        "Use 2.4e-3; the best lies between 1.3e-3 and 4.1e-3 (fairly sure). It cost "
+        "1\N{THIN SPACE}412 gradient steps."
     )
     assert told in words
     assert told in said
