@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from lrwidget.optimizers._warnings import ChainWarning
 
 
+_NO_LINK_BUT_GROUPS = (
+    " beside the groups {names}: groups are exceptions, so make one optimizer the link that trains "
+    "all other parameters, as in Chain.of(adam(1e-3), groups=[...])"
+)
+
+
 @dataclasses.dataclass(frozen=True, init=False)
 class Chain:
     """An optimizer chain: links in the order in which the gradients pass them, and groups.
@@ -68,10 +74,14 @@ class Chain:
                     f"a chain must be made of links such as lrwidget.optimizers.adamw(1e-3), "
                     f"got {link!r}"
                 )
+        groups = _groups(groups)
         if not links:
-            raise ValueError("a chain must have at least one link, got none")
+            raise ValueError(
+                "a chain must have at least one link, got none"
+                + _NO_LINK_BUT_GROUPS.format(names=", ".join(g.name for g in groups)) * bool(groups)
+            )
         object.__setattr__(self, "links", links)
-        object.__setattr__(self, "groups", _groups(groups))
+        object.__setattr__(self, "groups", groups)
         check_order(self.links, self.groups)
 
     @classmethod

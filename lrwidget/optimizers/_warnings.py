@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from lrwidget.optimizers._first_rate import how_to_begin, must_begin_above_zero
 from lrwidget.optimizers._groups import ALL
 from lrwidget.optimizers._link import Link
 from lrwidget.schedules import Schedule
@@ -89,7 +90,7 @@ def warnings_of(
         links = list(chain.labelled_in(group))
         for rule in _RULES:
             found += [ChainWarning(*each) for each in rule(links)]
-    found += [ChainWarning(*each) for each in _groups(chain)]
+    found += [ChainWarning(*each) for each in (*_groups(chain), *_from_zero(chain))]
     order = [label for label, _ in chain.labelled()]
     return sorted(found, key=lambda w: order.index(w.label) if w.label in order else -1)
 
@@ -119,6 +120,10 @@ _NO_RATE = (
 _ONE = (
     "{name} finds the size of the steps itself, and its learning rate multiplies that: 1 is right, "
     "and a schedule should peak at 1, not {value}."
+)
+_FROM_ZERO = (
+    "{name} divides by a sum that begins with the first learning rate, and the schedule's is 0: "
+    "the weights become NaN. To mend it, {how}."
 )
 _VALIDATION = (
     "{name} waits for validation losses: the task needs validation data, and a loop of your own "
@@ -266,6 +271,15 @@ def _groups(chain: Chain) -> Found:
     for label, link in chain.labelled_in(ALL):
         if link.name.startswith("schedule_free_"):
             yield label, _MULTIPLIED.format(name=link.name)
+
+
+def _from_zero(chain: Chain) -> Found:
+    for address, link, step in must_begin_above_zero(chain):
+        rate = chain.value(address)
+        # Of a number, the rule about 1 tells.
+        if isinstance(rate, Schedule) and float(rate(float(step))) == 0.0:
+            how = how_to_begin(link)
+            yield address.rpartition(".")[0], _FROM_ZERO.format(name=link.name, how=how)
 
 
 _RULES: tuple[Callable[[Labelled], Found], ...] = (

@@ -306,7 +306,11 @@ CASES = [
     (lambda: lrw.optimizers.make("adam"), "the link 'adam' must be given learning_rate"),
     (lambda: lrw.optimizers.sgd(1e39), r"learning_rate must be a number that float32 can hold"),
     (lambda: lrw.optimizers.make("adam", lr=1), "'adam' takes .*; got 'lr'"),
-    (lrw.Chain.of, "at least one link, got none"),
+    (lrw.Chain.of, "at least one link, got none$"),
+    (
+        lambda: lrw.Chain.of(groups=[lrw.optimizers.Group("head", multiplier=0.1, paths="v")]),
+        r"got none beside the groups head: .* make one optimizer the link that trains all other",
+    ),
     (lambda: lrw.Chain.of(optax.sgd(0.1)), "must be made of links"),
     (
         lambda: CHAIN.resolve("learning_rat"),
