@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lrwidget import finding, optimizers, schedules
+    from lrwidget import finding, optimizers, schedules, training
     from lrwidget.finding import Advice, Comparison, LRSweep, Probe, advise, compare, find_lr, probe
     from lrwidget.optimizers import Chain, Link
     from lrwidget.schedules import Duration, Lengths, Schedule, Segment
@@ -42,7 +42,7 @@ _HOMES = {
     "open_run": "lrwidget.training",
     "replay": "lrwidget.training",
 }
-_ROOMS = ("finding", "optimizers", "schedules")
+_ROOMS = ("finding", "optimizers", "schedules", "training")
 
 __all__ = [
     "Advice",
@@ -69,6 +69,7 @@ __all__ = [
     "probe",
     "replay",
     "schedules",
+    "training",
 ]
 
 
@@ -84,9 +85,17 @@ def __getattr__(name: str) -> Any:
         # Reading the metadata takes longer than the rest of this module.
         value = importlib.import_module("importlib.metadata").version("lrwidget")
     else:
-        raise AttributeError(f"module 'lrwidget' has no attribute {name!r}")
+        raise AttributeError(f"module 'lrwidget' has no attribute {name!r}{_elsewhere(name)}")
     globals()[name] = value
     return value
+
+
+def _elsewhere(name: str) -> str:
+    """Say where a name of the finders is that are not at the top, such as `curvature`."""
+    if name.startswith("_"):  # asked for by tools, of everything
+        return ""
+    finding = importlib.import_module("lrwidget.finding")  # without JAX
+    return f": it is lrwidget.finding.{name}" if name in finding.__all__ else ""
 
 
 def _view_of(live: LiveControl) -> Any:
@@ -96,4 +105,6 @@ def _view_of(live: LiveControl) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # What it takes to load them is nobody's business.
+    special = {name for name in globals() if name.startswith("__")}
+    return sorted({*special, "__version__", *__all__})

@@ -12,6 +12,8 @@ import sys
 
 import pytest
 
+import lrwidget
+
 FRONT_END = {"anywidget", "ipywidgets", "IPython", "ipykernel"}
 HEAVY = {"jax", "optax", "flax", "matplotlib", "numpy"}
 
@@ -32,6 +34,20 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_package_loads_nothing_heavy():
     assert loaded_by("import lrwidget").isdisjoint(HEAVY | FRONT_END)
+
+
+def test_the_package_lists_what_it_offers_and_nothing_else():
+    names = [name for name in dir(lrwidget) if not name.startswith("__")]
+    assert names == sorted(lrwidget.__all__)
+    assert all(hasattr(lrwidget, name) for name in names)
+
+
+def test_a_finder_s_name_that_is_not_at_the_top_is_found():
+    with pytest.raises(AttributeError, match=r"'curvature': it is lrwidget\.finding\.curvature$"):
+        _ = lrwidget.curvature
+    with pytest.raises(AttributeError, match=r"has no attribute 'curvatures'$"):
+        _ = lrwidget.curvatures
+    assert "jax" not in loaded_by("import lrwidget; hasattr(lrwidget, 'curvature')")
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lrwidget.finding._advice import Advice, Evidence
     from lrwidget.finding._advise import AdviceProgress, advise
+    from lrwidget.finding._cancel import CancelledError
     from lrwidget.finding._compare import ComparisonProgress, compare
     from lrwidget.finding._comparison import Comparison, Difference
     from lrwidget.finding._curvature import Curvature, curvature
     from lrwidget.finding._find_lr import Progress, find_lr
+    from lrwidget.finding._first_look import NothingToMeasureError
     from lrwidget.finding._fit import Fit
     from lrwidget.finding._noise_scale import NoiseScale, noise_scale
-    from lrwidget.finding._probe import Probe, probe
+    from lrwidget.finding._probe import probe
+    from lrwidget.finding._probed import Probe
     from lrwidget.finding._prober import ProbeRun
     from lrwidget.finding._rules import Rule, SilentRuleError, rules
     from lrwidget.finding._sweep import LRSweep
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Advice": "_advice",
     "AdviceProgress": "_advise",
+    "CancelledError": "_cancel",
     "Comparison": "_comparison",
     "ComparisonProgress": "_compare",
     "Curvature": "_curvature",
@@ -34,7 +38,8 @@ _HOMES = {
     "Fit": "_fit",
     "LRSweep": "_sweep",
     "NoiseScale": "_noise_scale",
-    "Probe": "_probe",
+    "NothingToMeasureError": "_first_look",
+    "Probe": "_probed",
     "ProbeRun": "_prober",
     "Progress": "_find_lr",
     "Rule": "_rules",
@@ -51,6 +56,7 @@ _HOMES = {
 __all__ = [
     "Advice",
     "AdviceProgress",
+    "CancelledError",
     "Comparison",
     "ComparisonProgress",
     "Curvature",
@@ -59,6 +65,7 @@ __all__ = [
     "Fit",
     "LRSweep",
     "NoiseScale",
+    "NothingToMeasureError",
     "Probe",
     "ProbeRun",
     "Progress",

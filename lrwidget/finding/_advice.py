@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lrwidget.finding._curvature import Curvature
-    from lrwidget.finding._probe import Probe
+    from lrwidget.finding._probed import Probe
     from lrwidget.finding._replicas import Objective
 
 Sure = Literal["very sure", "fairly sure", "a first guess"]
@@ -24,9 +24,12 @@ class Evidence:
     Attributes
     ----------
     probe
-        The short runs; None where it was refused before any.
+        The short runs, as `lrwidget.probe` gives them: `Probe.runs` has each with its rate, its
+        steps, its losses and how it ended, `Probe.fits` where the best rate lies at each length,
+        `Probe.edge` from where on runs were lost. None where it was refused before any.
     curvature
-        Sharpness and critical rate at the start; None where they were not measured.
+        Sharpness and critical rate at the start, as `lrwidget.finding.curvature` gives them; None
+        where they were not measured.
     """
 
     probe: Probe | None
@@ -42,10 +45,12 @@ class Advice:
     learning_rate
         The rate; None where advice is refused.
     low, high
-        The best rate lies between them with a probability of about 0.9.
+        The best rate lies between them with a probability of about 0.9. They are no range of safe
+        rates: near `high` runs may be lost.
     sure
         How sure it is: ``"very sure"`` (the band is at most half a decade wide), ``"fairly
-        sure"`` (at most one), or ``"a first guess"``; None where advice is refused.
+        sure"`` (at most one), or ``"a first guess"``, which it also is where the best of the
+        longest runs had the lowest or the highest rate of them; None where advice is refused.
     reasons
         Two to four sentences.
     refused
@@ -63,7 +68,11 @@ class Advice:
     loss
         What was to be low at the end: the ``"train"`` loss or the ``"valid"`` loss.
     evidence
-        What it rests on, for plotting.
+        What it rests on: ``evidence.probe`` has every short run, and ``evidence.curvature`` what
+        was measured at the start; see `Evidence`.
+    address
+        Which hyperparameter it is of: ``"learning_rate"`` where the chain has no other rate, else
+        its full address, such as ``"gen/adam.learning_rate"``.
     """
 
     learning_rate: float | None
@@ -78,6 +87,7 @@ class Advice:
     steps: int
     loss: Objective
     evidence: Evidence
+    address: str = "learning_rate"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the ends of the runs over their rates, the advised rate and its band.
@@ -99,12 +109,14 @@ class Advice:
         """Return the advice, its reasons and its cost, a line each."""
         cost = f"{self.gradient_steps:.0f} of {self.budget:.0f} gradient steps"
         for_what = f"for {self.steps} steps, by the {_OBJECTIVES[self.loss]}"
+        head = "Advice" if self.address == "learning_rate" else f"Advice on {self.address}"
         if self.learning_rate is None or self.low is None or self.high is None:
-            lines = [f"Advice refused {for_what} ({cost})", f"  {self.refused}", f"  {self.remedy}"]
+            lines = [f"{head} refused {for_what} ({cost})", f"  {self.refused}", f"  {self.remedy}"]
         else:
-            band = f"between {short_rate(self.low)} and {short_rate(self.high)}"
+            # The bounds of what may be best, which must not read as those of what is safe.
+            band = f"the best lies between {short_rate(self.low)} and {short_rate(self.high)}"
             lines = [
-                f"Advice: use {short_rate(self.learning_rate, 3)}, {band} ({self.sure})",
+                f"{head}: use {short_rate(self.learning_rate, 3)}; {band} ({self.sure})",
                 f"  {for_what} ({cost})",
             ]
         return "\n".join(lines + [f"  {reason}" for reason in self.reasons])

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 from lrwidget import _checks
 from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._advice import Advice, Evidence, Sure
+from lrwidget.finding._arguments import checked, chosen_steps, is_main_rate, rate_column
+from lrwidget.finding._cancel import CancelFlag, CancelledError
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._measured import measured
-from lrwidget.finding._probe import (
-    checked,
-    chosen_steps,
-    is_main_rate,
-    rate_column,
-    result_of,
-    surveying,
-)
+from lrwidget.finding._probe import result_of, surveying
+from lrwidget.finding._probed import unanswered
 from lrwidget.finding._prober import Prober
-from lrwidget.finding._reasons import reasons_for
+from lrwidget.finding._reasons import reasons_for, unseen_side
 from lrwidget.finding._refusals import (
     USED_UP,
     Refusal,
     RefusedError,
     check_data,
     check_first_look,
+    check_first_rate,
     check_price,
-    check_response,
     check_start,
     check_updates,
 )
-from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
+from lrwidget.finding._replicas import Objective, Replicas
+from lrwidget.finding._rest import highest_left
 from lrwidget.finding._start import REPLICAS
+from lrwidget.finding._verdict import check_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lrwidget.finding._curvature import Curvature
-    from lrwidget.finding._probe import Probe
+    from lrwidget.finding._probed import Probe
     from lrwidget.finding._prober import ProbeRun
     from lrwidget.finding._start import Start
     from lrwidget.finding._survey import Survey
@@ -94,7 +93,7 @@ def advise(
     loss: Objective = "train",
     address: str | None = None,
     seed: int = 0,
-    start: str | Trainer | None = None,
+    start: Literal["current"] | Trainer | None = None,
     on_progress: Callable[[AdviceProgress], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Advice:
@@ -120,16 +119,19 @@ def advise(
     loss
         What shall be low at the end: the ``"train"`` loss or the ``"valid"`` loss.
     address
-        Which hyperparameter is advised on; default the chain's learning rate.
+        Which hyperparameter is advised on; default the chain's learning rate. Groups with chains
+        of their own have theirs, such as ``"generator/learning_rate"``.
     seed
         Another one gives other batches and other randomness, integer >= 0; the same one gives the
         same advice. 0: those that the run itself will have.
     start
         None for the task's initial weights; ``"current"`` for those that the model object has
         now; a `Trainer` for the whole state of its run, which is paused meanwhile. The advice is
-        then the highest rate of what is left of its schedule.
+        then the highest rate of what is left of the chain's schedule; where the run has that very
+        chain, but for how high its rate is, the reasons say by what to scale the rest of it.
     on_progress
-        Called with an `AdviceProgress` after each run, on the calling thread.
+        Called with an `AdviceProgress` after each run, on the calling thread. Without it nothing is
+        told before the end.
     cancel
         A `threading.Event` or the like; when set, the advice is refused for that reason.
 
@@ -143,6 +145,16 @@ def advise(
     ------
     TypeError, ValueError
         If an argument is not as described.
+
+    Notes
+    -----
+    The first call for a task compiles: its steps, and the products of the curvature. For a small
+    network that is most of the time, ten to thirty seconds of it; later ones for the same task and
+    chain, also with another schedule, take a fraction of that.
+
+    What is looked for is the lowest final loss. Where two networks play against each other, as in
+    a GAN, the sum of their losses is no such target: `find_lr` with ``metric=`` looks at one of
+    them.
 
     Examples
     --------
@@ -158,6 +170,8 @@ def advise(
         length = chosen_steps(steps, chain, begin)
         search = _Search(begin, chain, length, most, loss, seed, on_progress, cancel)
         search.column = rate_column(chain, begin.addresses, address)
+        if start is not None and not isinstance(start, str):
+            search.left = functools.partial(highest_left, start, begin, search.column, length)
         return search.run()
 
 
@@ -188,6 +202,7 @@ class _Search:
         cancel: CancelFlag | None,
     ) -> None:
         self.column = 0
+        self.left: Callable[[], float | None] = lambda: None
         self._start, self._chain, self._steps = start, chain, steps
         self._budget, self._loss, self._seed = budget, loss, seed
         self._on_progress = on_progress
@@ -204,15 +219,18 @@ class _Search:
             check_data(self._start)
             address = self._start.addresses[self.column]
             check_updates(accumulated(self._chain, address), self._steps)
+            check_first_rate(self._start, self._chain, self.column)
             self._tell("looking at the curvature")
             self._measure_curvature()
             survey = self._probe()
         except CancelledError:
+            if self._found is not None:
+                self._found = dataclasses.replace(self._found, cancelled=True)
             return self._refused(Refusal("the search was stopped", "let it come to its end"))
         except RefusedError as error:
-            return self._refused(error.refusal)
+            return self._without_an_answer(error.refusal)
         except UsedUpError:
-            return self._refused(USED_UP)
+            return self._without_an_answer(USED_UP)
         optimum = survey.optimum()
         assert optimum is not None and self._found is not None  # noqa: S101, PT018
         self._tell("done")
@@ -227,14 +245,14 @@ class _Search:
         replicas.spent += look.gradient_steps
         # What follows compiles for seconds.
         replicas.check_cancelled()
-        check_first_look(look)
+        check_first_look(look, [self._chain])
         chain, left_out = measured(self._chain)
         # Without some links the rate would not be that of the chain; where an update computes
         # gradients of its own, dozens of them would cost more than they tell; and it says nothing
         # of another hyperparameter. Of complex parameters it knows nothing.
         dear = {"value_fn", "obj_fn"} & start.runner.needs
         main = is_main_rate(self._chain, start.addresses[self.column])
-        if left_out or dear or look.complex or not main:
+        if look.trouble is not None or left_out or dear or look.complex or not main:
             return
         self._curvature = curvature_at(
             dataclasses.replace(start, chain=chain),
@@ -284,6 +302,12 @@ class _Search:
         is_rate = is_main_rate(self._chain, address) or address.endswith("learning_rate")
         return "rate" if is_rate else "value"
 
+    def _address(self) -> str:
+        chain, address = self._chain, self._start.addresses[self.column]
+        rates = {f"{label}.{link.declaration.rate}" for label, link in chain.labelled()}
+        alone = len(rates.intersection(chain.addresses())) == 1 and is_main_rate(chain, address)
+        return "learning_rate" if alone else address
+
     def _centre(self) -> float | None:
         """Return the rate to begin at; None where the optimizer's usual one is as good."""
         curvature = self._curvature
@@ -310,6 +334,8 @@ class _Search:
         sure: Sure = "a first guess"
         if fit.decades <= _FAIRLY_SURE:
             sure = "very sure" if fit.decades <= _VERY_SURE else "fairly sure"
+        if unseen_side(self._found) is not None:
+            sure = "a first guess"
         return Advice(
             learning_rate=fit.best,
             low=fit.low,
@@ -321,12 +347,17 @@ class _Search:
                 self._curvature,
                 self._designed(),
                 what=self._what(),
-                left=self._prober.peak if self._prober and self._start.left is not None else None,
+                left=self.left(),
             ),
             refused=None,
             remedy=None,
             **self._account(),
         )
+
+    def _without_an_answer(self, refusal: Refusal) -> Advice:
+        if self._found is not None:
+            self._found = unanswered(self._found, refusal)
+        return self._refused(refusal)
 
     def _refused(self, refusal: Refusal) -> Advice:
         return Advice(
@@ -348,4 +379,5 @@ class _Search:
             "steps": self._steps,
             "loss": self._loss,
             "evidence": Evidence(probe=probe, curvature=self._curvature),
+            "address": self._address(),
         }

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lrwidget import _checks
+from lrwidget.finding._arguments import checked
+from lrwidget.finding._cancel import CancelFlag, CancelledError, check_cancelled
 from lrwidget.finding._comparison import Comparison, FloatArray, in_ratios, lost_runs, rank
 from lrwidget.finding._price import MOST_STEPS
+from lrwidget.finding._refusals import USED_UP, RefusedError, check_first_look
 from lrwidget.optimizers import Chain, Link, chain_of
 
 if TYPE_CHECKING:
-    from lrwidget.finding._replicas import CancelFlag
     from lrwidget.finding._start import Start
     from lrwidget.training import Task, Trainer
 
@@ -38,7 +40,7 @@ def compare(
     steps: int | None = None,
     seeds: int = 3,
     loss: Literal["train", "valid"] = "train",
-    start: str | Trainer | None = None,
+    start: Literal["current"] | Trainer | None = None,
     on_progress: Callable[[ComparisonProgress], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Comparison:
@@ -75,6 +77,7 @@ def compare(
     Returns
     -------
     Comparison
+        With `Comparison.refused` and no runs where nothing can be trained from here: see Notes.
 
     Raises
     ------
@@ -92,6 +95,12 @@ def compare(
     optimizer of a chain that is built like the run's goes on with the run's state, and that of
     another begins anew, which at first is a handicap of its own.
 
+    **Where nothing can be trained** nothing is compared: the loss or its gradient is not finite
+    before the first step, or the loss does not depend on the parameters. Four gradients at the
+    start tell; `Comparison.refused` says it in the words of `advise`. Chains are run all the same
+    where one of them has a link for that (``zero_nans``, ``apply_if_finite``, ``add_noise``,
+    ``noisy_sgd``).
+
     Runs that diverge are kept as such. Data that comes in an order of its own (an iterable) is
     read further on for the second seed, and so on. No validation loss is taken during a run: links
     that wait for one do nothing.
@@ -102,14 +111,15 @@ def compare(
     >>> compare(
     ...     task, {"adam": optimizers.adam(3e-3), "sgd": optimizers.sgd(0.1)}, steps=300
     ... )  # doctest: +SKIP
-    Comparison of 2: 300 steps, 3 seeds, 1816 gradient steps
+    Comparison of 2: 300 steps, 3 seeds, 1820 gradient steps
             final training loss  over the seeds    against adam
       adam  0.0412               0.0396 to 0.0431  best
       sgd   0.1733               0.1699 to 0.1759  worse: 4.2 times (4 to 4.4)
     """
-    from lrwidget.finding._probe import checked  # JAX, which a finished comparison does without
-    from lrwidget.finding._replicas import CancelledError
+    # JAX, which a finished comparison does without
+    from lrwidget.finding._first_look import first_look
     from lrwidget.finding._start import started
+    from lrwidget.training._pass_source import UsedUpError
 
     named = _named(chains)
     checked(task, next(iter(named.values())), loss, on_progress, cancel)
@@ -124,8 +134,12 @@ def compare(
         length = _length(steps, named, next(iter(starts.values())))
         _check_rates(starts, length)
         runs = {name: _Runs(begin, seeds, length, loss, cancel) for name, begin in starts.items()}
-        cancelled, done = False, 0
+        cancelled, done, refusal, looked = False, 0, None, 0.0
         try:
+            check_cancelled(cancel)
+            look = first_look(next(iter(starts.values())))
+            looked = look.gradient_steps
+            check_first_look(look, named.values())
             for seed in range(seeds):
                 for name, those in runs.items():
                     told = functools.partial(_tell, on_progress, name, seed, done, runs)
@@ -133,9 +147,15 @@ def compare(
                     done += 1
         except CancelledError:
             cancelled = True
+        except RefusedError as error:
+            refusal = error.refusal
+        except UsedUpError:
+            refusal = USED_UP
     final = {name: those.final for name, those in runs.items()}
     diverged = lost_runs({name: those.losses for name, those in runs.items()}, final)
     ratio = in_ratios(final, diverged)
+    ranks = {name: rank(final[name], diverged[name], in_ratio=ratio) for name in named}
+    best = min(named, key=lambda name: ranks[name])
     begin = next(iter(starts.values()))
     return Comparison(
         names=tuple(named),
@@ -146,9 +166,11 @@ def compare(
         final=_frozen(final),
         valid=_frozen({name: those.valid for name, those in runs.items()}),
         diverged=_frozen(diverged),
-        best=min(named, key=lambda name: rank(final[name], diverged[name], in_ratio=ratio)),
-        gradient_steps=sum(those.spent for those in runs.values()),
+        best=best if math.isfinite(ranks[best][1]) else None,
+        gradient_steps=looked + sum(those.spent for those in runs.values()),
         cancelled=cancelled,
+        refused=None if refusal is None else refusal.reason,
+        remedy=None if refusal is None else refusal.remedy,
         start_step=None if begin.left is None else begin.step,
     )
 

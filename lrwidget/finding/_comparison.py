@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget import _checks
+from lrwidget._numbers import number
 from lrwidget.finding._student import t_quantile
 
 if TYPE_CHECKING:
@@ -85,13 +86,17 @@ class Comparison:
     best
         The chain with the lowest mean final loss among those that diverged least often, by the
         geometric mean where all are positive. Whether it is better beyond the spread of the seeds,
-        `difference` tells.
+        `difference` tells. None where no run came to its end.
     gradient_steps
         What it cost, passes for the final losses included.
     cancelled
         Whether it was cancelled before the end.
     start_step
         The step of the run in the middle of which it began; None where it began anew.
+    refused
+        Why nothing was compared, as in `Advice.refused`; None where it was.
+    remedy
+        What would help; None where nothing has to.
     """
 
     names: tuple[str, ...]
@@ -102,10 +107,12 @@ class Comparison:
     final: Mapping[str, FloatArray]
     valid: Mapping[str, FloatArray | None]
     diverged: Mapping[str, BoolArray]
-    best: str
+    best: str | None
     gradient_steps: float
     cancelled: bool = False
     start_step: int | None = None
+    refused: str | None = None
+    remedy: str | None = None
 
     def difference(self, name: str, other: str) -> Difference:
         """Return how many times as high the final loss of `name` is as that of `other`.
@@ -181,8 +188,17 @@ class Comparison:
         seeds = f"{self.seeds} seed{'s' * (self.seeds > 1)}"
         head = f"Comparison of {len(self.names)}: {self.steps} steps, {seeds}"
         head += "" if self.start_step is None else f", from step {self.start_step} of a run"
-        head += f", {self.gradient_steps:.6g} gradient steps{', cancelled' * self.cancelled}"
-        table = [("", f"final {what} loss", "over the seeds", f"against {self.best}")]
+        head += f", {self.gradient_steps:.0f} gradient steps{', cancelled' * self.cancelled}"
+        if self.refused is not None:
+            return f"{head}\n  refused: {self.refused}\n  {self.remedy}"
+        table = [
+            (
+                "",
+                f"final {what} loss",
+                "over the seeds",
+                "" if self.best is None else f"against {self.best}",
+            )
+        ]
         table += [self._row(name) for name in sorted(self.names, key=self._rank)]
         widths = [max(len(row[column]) for row in table) for column in range(4)]
         lines = [
@@ -196,8 +212,9 @@ class Comparison:
         kept = _kept(final, lost)
         mean, spread = "", ""
         if kept.size:
-            mean = f"{mean_of(kept, in_ratio=in_ratios(self.final, self.diverged)):.4g}"
-            spread = f"{kept.min():.4g} to {kept.max():.4g}" if kept.size > 1 else ""
+            mean = number(mean_of(kept, in_ratio=in_ratios(self.final, self.diverged)), 4)
+            lowest, highest = (number(float(end), 4) for end in (kept.min(), kept.max()))
+            spread = f"{lowest} to {highest}" if kept.size > 1 else ""
         against = "best" if name == self.best else self._against(name)
         if lost.any():
             often = f"diverged at {int(lost.sum())} of {lost.size}"
@@ -205,6 +222,8 @@ class Comparison:
         return name, mean, spread, against
 
     def _against(self, name: str) -> str:
+        if self.best is None:
+            return ""
         difference = self.difference(name, self.best)
         if math.isnan(difference.mean):
             return "unknown"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget._numbers import short_rate
+from lrwidget._numbers import number, short_rate
+from lrwidget.finding._arguments import check_calls, check_task
+from lrwidget.finding._cancel import CancelFlag, check_cancelled
 from lrwidget.finding._critical import Edge, critical_rate
+from lrwidget.finding._curvature_words import meaning
 from lrwidget.finding._measured import measured
 from lrwidget.finding._price import FORWARD, PRODUCT
 from lrwidget.optimizers import Chain, Link, chain_of
@@ -95,13 +99,13 @@ class Curvature:
 
     def __repr__(self) -> str:
         """Return the numbers in one line."""
-        sharpness = "none" if self.sharpness is None else f"{self.sharpness:.3g}"
+        sharpness = "none" if self.sharpness is None else number(self.sharpness)
         kind = " (preconditioned)" if self.preconditioned else ""
         safe = "not known" if self.safe_up_to is None else short_rate(self.safe_up_to, 3)
         critical = "none" if self.critical_rate is None else short_rate(self.critical_rate, 3)
         return (
             f"Curvature: sharpness {sharpness}{kind}, safe up to {safe}, "
-            f"critical rate {critical}, {self.gradient_steps:.3g} gradient steps"
+            f"critical rate {critical}, {self.gradient_steps:.0f} gradient steps"
         )
 
 
@@ -109,9 +113,10 @@ def curvature(
     task: Task,
     chain: Chain | Link,
     *,
-    start: str | Trainer | None = None,
+    start: Literal["current"] | Trainer | None = None,
     seed: int = 0,
     iterations: int = 10,
+    cancel: CancelFlag | None = None,
 ) -> Curvature:
     r"""Measure the sharpness of the loss and the critical rate where training begins.
 
@@ -130,6 +135,8 @@ def curvature(
     iterations
         Hessian-vector products for the sharpness, 1 to 100. Five find it within a tenth, ten
         within a hundredth on the networks that we tried.
+    cancel
+        A `threading.Event` or the like; when set, what is measured next raises a `CancelledError`.
 
     Returns
     -------
@@ -137,6 +144,8 @@ def curvature(
 
     Raises
     ------
+    CancelledError
+        If `cancel` was set.
     NothingToMeasureError
         A `ValueError`: if the loss or the gradient is not finite at the start, or the gradient is
         zero.
@@ -177,18 +186,23 @@ def curvature(
     Examples
     --------
     >>> curvature(task, chain)  # doctest: +SKIP
-    Curvature: sharpness 3.93, safe up to 0.508, critical rate 1.1, 26.7 gradient steps
+    Curvature: sharpness 3.93, safe up to 0.508, critical rate 1.1, 27 gradient steps
     """
-    from lrwidget.finding._start import started
-    from lrwidget.training import Task  # JAX, which a finished measurement does without
+    from lrwidget.finding._start import started  # JAX, which a finished measurement does without
 
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    check_task(task)
+    check_calls(None, cancel)
     seed = _checks.integer("seed", seed, low=0)
     iterations = _checks.integer("iterations", iterations, low=1, high=100)
     chain, left_out = measured(chain_of(chain))
     with started(task, chain, start) as begin:
-        return curvature_at(begin, seed=seed, iterations=iterations, left_out=left_out)
+        return curvature_at(
+            begin,
+            seed=seed,
+            iterations=iterations,
+            left_out=left_out,
+            check=functools.partial(check_cancelled, cancel),
+        )
 
 
 def curvature_at(
@@ -219,6 +233,8 @@ def curvature_at(
     from lrwidget.finding._first_look import NothingToMeasureError, first_look
     from lrwidget.finding._response import Responses
 
+    check = check or _go_on
+    check()
     spent = 0.0
     if look is None:
         look = first_look(start, replica=seed)
@@ -229,8 +245,7 @@ def curvature_at(
             "find_lr, probe and advise take them"
         )
     if look.trouble is not None:
-        raise NothingToMeasureError(look)
-    check = check or _go_on
+        raise NothingToMeasureError(look.trouble)
     responses = Responses(start, start.chain, look.sample, check)
     reading, without = responses.reading(), False
     if reading is None:
@@ -253,7 +268,7 @@ def curvature_at(
         edge=edge,
         safe_up_to=safe,
         critical_rate=rate,
-        meaning=_meaning(
+        meaning=meaning(
             sharpness, edge, safe, rate, found, preconditioned, without, first=start.step == 0
         ),
         loss=look.losses[0],
@@ -350,51 +365,3 @@ def _alike(large: Any, small: Any, factor: float) -> bool:
 
     one, other = flat(large), factor * flat(small)
     return bool(np.linalg.norm(one - other) <= _IN_PROPORTION * np.linalg.norm(one))
-
-
-# ---- words --------------------------------------------------------------------------------------
-
-
-def _meaning(
-    sharpness: float | None,
-    edge: float | None,
-    safe: float | None,
-    critical: float | None,
-    found: Edge,
-    preconditioned: bool,  # noqa: FBT001
-    without_clipping: bool,  # noqa: FBT001
-    *,
-    first: bool,
-) -> str:
-    parts = []
-    if safe is not None and sharpness is not None and edge is not None:
-        scale = ", in the scale in which the optimizer steps" if preconditioned else ""
-        parts.append(
-            f"Safe up to {safe:.2g}: at this rate a small swing across the sharpest valley still "
-            f"dies away ({edge:.2g} over the sharpness {sharpness:.3g} of the first batch{scale}). "
-            + (
-                "That holds for where training begins. Training often flattens what is too sharp, "
-                "so that two to four times as much may work, and a warm-up allows more."
-                if first
-                else "That holds for where the run is now."
-            )
-        )
-        if without_clipping:
-            parts.append("Clipping, left out here, allows more while gradients are large.")
-    elif sharpness is not None and sharpness <= 0.0:
-        parts.append("The loss curves upwards in no direction here, so no rate is known as safe.")
-    else:
-        parts.append(
-            "No safe rate can be computed: the size of this optimizer's steps is not in "
-            "proportion to the gradient of each weight."
-        )
-    if critical is not None:
-        parts.append(
-            f"Critical {critical:.2g}: one typical update at this rate leaves the loss of its "
-            "batch where it was, and a larger one raises it."
-        )
-    elif found.never:
-        parts.append("No rate that was tried raised the loss in one update.")
-    else:
-        parts.append("The optimizer's updates do not go downhill here, at any rate that was tried.")
-    return " ".join(parts)

@@ -28,8 +28,8 @@ _CLEAR = 3.9
 _PARTS = (20, 10, 5)
 
 
-def is_flat(losses: FloatArray) -> bool:
-    """Return whether a finished curve neither falls nor rises by more than its noise.
+def response(losses: FloatArray) -> tuple[bool, bool]:
+    """Return whether a finished curve falls, and whether it rises, by more than its noise.
 
     Neighbouring losses differ by the noise of their batches; the mean of a few is compared with
     that of as many at the low end of the ladder, where a rate does next to nothing.
@@ -40,7 +40,8 @@ def is_flat(losses: FloatArray) -> bool:
         The finite losses as measured, shape (n,).
     """
     if len(losses) < 2 * SETTLING_POINTS:
-        return False  # the rules have too few points, and say so
+        return True, True  # the rules have too few points, and say so
+    falls = rises = False
     for parts in _PARTS:
         few = max(len(losses) // parts, 3)
         means = np.convolve(losses, np.full(few, 1.0 / few), "valid")
@@ -49,9 +50,9 @@ def is_flat(losses: FloatArray) -> bool:
         # Of normal noise three quarters differ by less.
         noise = float(np.quantile(np.abs(np.diff(before)), 0.75)) / (1.1503 * math.sqrt(2.0))
         clear = _CLEAR * noise * math.sqrt(2.0 / few) + _SAME * float(np.abs(before).max())
-        if means[0] - means.min() > clear or means.max() - means[0] > clear:
-            return False
-    return True
+        falls = falls or bool(means[0] - means.min() > clear)
+        rises = rises or bool(means.max() - means[0] > clear)
+    return falls, rises
 
 
 class GrowingCurve:

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lrwidget import _checks
-from lrwidget.finding._curve import GrowingCurve, is_flat
-from lrwidget.finding._ladder import Climb, LadderKind, climb
+from lrwidget._numbers import short_rate
+from lrwidget.finding._arguments import (
+    check_calls,
+    check_objective,
+    check_task,
+    check_valid_loss,
+)
+from lrwidget.finding._curve import GrowingCurve, response
+from lrwidget.finding._ladder import Climb, Ladder, LadderKind, climb
 from lrwidget.finding._measured import measured
 from lrwidget.finding._rules import FloatArray, rules, suggest
 from lrwidget.finding._sweep import LRSweep, Stopped
@@ -20,8 +27,8 @@ from lrwidget.optimizers import Chain, Link, chain_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lrwidget.finding._cancel import CancelFlag
     from lrwidget.finding._lockstep import Watched
-    from lrwidget.finding._replicas import CancelFlag
     from lrwidget.finding._start import Start
     from lrwidget.training import Task, Trainer
 
@@ -53,7 +60,7 @@ def find_lr(
     ladders: Mapping[str, tuple[float, float]] | None = None,
     loss: Literal["train", "valid"] = "train",
     metric: str = "loss",
-    start: Trainer | Literal["current"] | None = None,
+    start: Literal["current"] | Trainer | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> LRSweep:
@@ -85,8 +92,9 @@ def find_lr(
     seeds
         How many times to do it at once, 1 to 64: with the data in other orders and other
         randomness in the steps, from the same weights. The first has the task's own. What is
-        smoothed, judged and read is the mean. (Data that comes in an order of its own is taken
-        from other places of it.)
+        smoothed, judged and read is the mean: a rule that noise misleads is misled by each seed's
+        own curve. `LRSweep.spread` has what it says of these, and of the mean. (Data that comes in
+        an order of its own is taken from other places of it.)
     smoothing
         Weight of the past in the bias-corrected exponential average of the loss, in [0, 1).
         The default is fastai's and Lightning's. The rules are made for it: in our calibration
@@ -148,7 +156,8 @@ def find_lr(
     authors' choice.
 
     Where the loss neither falls nor rises by more than its noise, there is nothing to suggest: all
-    rules are then in `LRSweep.silent`, which says so.
+    rules are then in `LRSweep.silent`, which says so. With a `start`, where it only rises, so are
+    all but "slide", which reads the rise: the others would read the noise before it.
 
     Two optimizers, such as those of a generator and a discriminator, are two groups with chains of
     their own: ``address="generator/learning_rate", metric="generator_loss"`` lets one climb while
@@ -160,20 +169,12 @@ def find_lr(
     >>> sweep.suggestions["valley"]  # doctest: +SKIP
     0.0019
     """
-    from lrwidget.training import Task  # JAX, which the rules and a finished sweep do without
-
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    check_task(task)
     seeds = _checks.integer("seeds", seeds, low=1, high=_MOST_SEEDS)
     smoothing = _checks.finite("smoothing", smoothing, low=0.0, high=1.0, high_open=True)
     if stop_factor is not None:
         stop_factor = _checks.finite("stop_factor", stop_factor, low=1.0, low_open=True)
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"on_progress must be a function or None, got {on_progress!r}")
-    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
-        raise TypeError(
-            f"cancel must have is_set(), as threading.Event, or be None, got {cancel!r}"
-        )
+    check_calls(on_progress, cancel)
     watched = _watched(task, loss, metric)
     kept, left_out = measured(chain_of(chain))
     way = climb(
@@ -181,7 +182,7 @@ def find_lr(
     )
     curve = GrowingCurve(steps=way.rungs, smoothing=smoothing, stop_factor=stop_factor, seeds=seeds)
 
-    from lrwidget.finding._start import started
+    from lrwidget.finding._start import started  # JAX, which a finished sweep does without
 
     with started(task, kept, start) as begin:
         if begin.goes_on:
@@ -192,6 +193,7 @@ def find_lr(
         way,
         curve,
         stopped=stopped,
+        trained=start == "current" or (step or 0) > 0,
         gradient_steps=spent,
         ladder=ladder,
         objective=loss,
@@ -204,12 +206,8 @@ def find_lr(
 def _watched(task: Task, loss: Any, metric: Any) -> Watched:
     from lrwidget.finding._lockstep import Watched
 
-    _checks.choice("loss", loss, ("train", "valid"))
-    if loss == "valid" and not task.validates:
-        raise ValueError('loss must be "train" for a task without validation data, got "valid"')
+    check_objective(task, loss)
     if loss == "valid" and metric == "loss":
-        from lrwidget.finding._probe import check_valid_loss  # which a plain sweep need not load
-
         check_valid_loss(task)
     names = task.evaluator.names if loss == "valid" else ("loss", *task.metrics)
     _checks.choice("metric", metric, names)
@@ -251,20 +249,23 @@ def _follow(
     return "end", spent
 
 
-def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -> LRSweep:
+def _result(
+    way: Climb, curve: GrowingCurve, *, stopped: Stopped, trained: bool, **told: Any
+) -> LRSweep:
     count, steps = len(curve), way.rungs
     first = way.ladders[0]
     rates = first.values[:count]
     # A NaN is not kept, so the rung at which it came is the next one.
     last = {"nan": count, "diverged": count - 1}.get(stopped)
-    suggestions, silent = suggest(rates, curve.smoothed, steps, of_rates=first.is_rate)
-    if stopped != "cancelled" and is_flat(curve.losses):
-        # A rule reads any curve; of this one it would read the noise.
-        why = f"the {told['metric']} does not respond: it is the same everywhere, but for its noise"
-        suggestions, silent = {}, dict.fromkeys(rules, why)
+    suggestions, silent = _asked(first, curve.smoothed, steps)
+    # A rule reads any curve; of some it would read the noise.
+    noise = _noise(curve, stopped, told["metric"], trained=trained)
+    for name, why in noise.items():
+        suggestions.pop(name, None)
+        silent[name] = why
     by_ladder = {first.name: MappingProxyType(suggestions)}
     for other in way.ladders[1:]:
-        said, _ = suggest(other.values[:count], curve.smoothed, steps, of_rates=other.is_rate)
+        said, _ = _asked(other, curve.smoothed, steps)
         by_ladder[other.name] = MappingProxyType({n: said[n] for n in suggestions if n in said})
     return LRSweep(
         learning_rates=_read_only(rates.copy()),
@@ -274,7 +275,7 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
         band=None if curve.band is None else _read_only(curve.band),
         suggestions=by_ladder[first.name],
         silent=MappingProxyType(silent),
-        suggestions_by_seed=_by_seed(way, curve, suggestions),
+        suggestions_by_seed=_by_seed(way, curve, suggestions, noise),
         suggestions_by_ladder=MappingProxyType(by_ladder),
         stopped=stopped,
         diverged_at=None if last is None else float(first.values[last]),
@@ -289,18 +290,62 @@ def _result(way: Climb, curve: GrowingCurve, *, stopped: Stopped, **told: Any) -
     )
 
 
+def _asked(
+    ladder: Ladder, smoothed: FloatArray, steps: int
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return what the rules say of what was swept, and why the others are silent.
+
+    A tenth of a rate may lie below the ladder: nobody has seen what the loss does there.
+    """
+    said, silent = suggest(ladder.values[: len(smoothed)], smoothed, steps, of_rates=ladder.is_rate)
+    first = float(ladder.values[0])
+    for name in [name for name, value in said.items() if value < first]:
+        told = short_rate(said.pop(name))
+        silent[name] = f"it says {told}, below {short_rate(first)}, where the sweep began"
+    return said, silent
+
+
+def _noise(
+    curve: GrowingCurve, stopped: Stopped, metric: str, *, trained: bool
+) -> Mapping[str, str]:
+    """Return the rules that would read nothing but noise, with the reason.
+
+    From weights that know something already the loss seldom falls any more in so few steps: it is
+    level up to where it blows up, which is all that there is to read. On our benchmark's tasks in
+    the middle of a run the rules' answers were up to five decades apart there. A new model's loss
+    falls, and where its batches are so few and noisy that this is not clear, the rules were mostly
+    right all the same.
+    """
+    if not len(curve):
+        why = f"the {metric} is not finite at the very first step"
+        return dict.fromkeys(rules, why) if stopped == "nan" else {}
+    falls, rises = response(curve.losses)
+    if stopped == "cancelled":  # then it has not been seen whole
+        why = f"the sweep was stopped before the {metric} fell by more than its noise"
+        return {} if falls else dict.fromkeys(rules, why)
+    if not falls and not rises:
+        why = f"the {metric} does not respond: it is the same everywhere, but for its noise"
+        return dict.fromkeys(rules, why)
+    if falls or not trained:
+        return {}
+    why = f"the {metric} falls nowhere by more than its noise; more seeds may tell"
+    return {name: why for name, rule in rules.items() if not rule.reads_the_rise}
+
+
 def _by_seed(
-    way: Climb, curve: GrowingCurve, of_mean: Mapping[str, float]
+    way: Climb, curve: GrowingCurve, of_mean: Mapping[str, float], noise: Mapping[str, str]
 ) -> Mapping[str, FloatArray]:
-    first, count = way.ladders[0], len(curve)
+    first = way.ladders[0]
     said = [of_mean] * curve.seeds  # which is the one seed's own; of nothing, all say nothing
     if curve.seeds > 1 and of_mean:
-        said = [
-            suggest(first.values[:count], smoothed, way.rungs, of_rates=first.is_rate)[0]
-            for smoothed in curve.smoothed_by_seed
-        ]
+        said = [_asked(first, smoothed, way.rungs)[0] for smoothed in curve.smoothed_by_seed]
     return MappingProxyType(
-        {name: _read_only(np.array([each.get(name, np.nan) for each in said])) for name in rules}
+        {
+            name: _read_only(
+                np.array([np.nan if name in noise else each.get(name, np.nan) for each in said])
+            )
+            for name in rules
+        }
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from lrwidget.finding._refusals import Refusal, trouble_at_start
 
 if TYPE_CHECKING:
     from lrwidget.finding._start import Start
@@ -47,16 +48,9 @@ class FirstLook:
         return any(map(jnp.iscomplexobj, jax.tree.leaves(self.sample.grads)))
 
     @property
-    def trouble(self) -> str | None:
-        """What stands in the way of any training from here, in a sentence; None for nothing."""
-        if not all(map(math.isfinite, self.losses)):
-            bad = next(loss for loss in self.losses if not math.isfinite(loss))
-            return f"the loss is {bad} before the first step"
-        if not all(map(math.isfinite, self.gradient_norms)):
-            return "the gradient is not finite before the first step"
-        if not any(self.gradient_norms):
-            return "the gradient is exactly zero: the loss does not depend on the parameters here"
-        return None
+    def trouble(self) -> Refusal | None:
+        """What stands in the way of training from here, and what would help; None for nothing."""
+        return trouble_at_start(self.losses, self.gradient_norms)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,13 +69,18 @@ class NothingToMeasureError(ValueError):
 
     Attributes
     ----------
-    look
-        The losses and gradients, as a `FirstLook`.
+    reason
+        What stands in the way.
+    remedy
+        What would help.
     """
 
-    def __init__(self, look: FirstLook) -> None:
-        super().__init__(f"there must be something to measure at the start, and {look.trouble}")
-        self.look = look
+    def __init__(self, trouble: Refusal) -> None:
+        super().__init__(
+            f"there must be something to measure at the start, but {trouble.reason}; "
+            f"{trouble.remedy}"
+        )
+        self.reason, self.remedy = trouble
 
 
 def first_look(start: Start, *, replica: int = 0) -> FirstLook:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from lrwidget import _checks
+from lrwidget._numbers import rate
 from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._rules import FloatArray
 
@@ -251,6 +252,6 @@ def _multipliers(ladder: Ladder, values: FloatArray, rates: FloatArray) -> Float
     if not (multipliers <= _HIGHEST_RATE).all():
         raise ValueError(
             f"the group {ladder.name} has its rate by a multiplier of {ladder.over}, which must "
-            f"then be > 0 at every step, got {float(rates.min()):g}"
+            f"then be > 0 at every step, got {rate(float(rates.min()))}"
         )
     return multipliers

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
 from lrwidget import _checks
+from lrwidget._numbers import number
+from lrwidget.finding._arguments import check_calls, check_task
+from lrwidget.finding._cancel import CancelFlag, check_cancelled
+from lrwidget.finding._refusals import trouble_at_start
 from lrwidget.finding._student import t_quantile
 from lrwidget.optimizers import Chain, make
 
@@ -85,13 +89,19 @@ class NoiseScale:
     def __repr__(self) -> str:
         """Return the numbers in one line."""
         return (
-            f"NoiseScale: {self.noise_scale:.3g} examples ({self.low:.3g} to {self.high:.3g}), "
-            f"batch size {self.batch_size}, {self.gradient_steps:g} gradient steps"
+            f"NoiseScale: {number(self.noise_scale)} examples "
+            f"({number(self.low)} to {number(self.high)}), "
+            f"batch size {self.batch_size}, {self.gradient_steps:.0f} gradient steps"
         )
 
 
 def noise_scale(
-    task: Task, *, start: str | Trainer | None = None, batches: int = 16, seed: int = 0
+    task: Task,
+    *,
+    start: Literal["current"] | Trainer | None = None,
+    batches: int = 16,
+    seed: int = 0,
+    cancel: CancelFlag | None = None,
 ) -> NoiseScale:
     r"""Estimate the gradient noise scale at one state.
 
@@ -109,6 +119,8 @@ def noise_scale(
         examples would tell of less noise than there is.
     seed
         Which order of the data; 0 for that of a run. Integer >= 0.
+    cancel
+        A `threading.Event` or the like; when set, the next batch raises a `CancelledError`.
 
     Returns
     -------
@@ -116,9 +128,13 @@ def noise_scale(
 
     Raises
     ------
+    CancelledError
+        If `cancel` was set.
+    NothingToMeasureError
+        A `ValueError`: if the loss or the gradient of a batch is not finite, or the gradients are
+        exactly zero.
     TypeError, ValueError
-        If an argument is not as described, a pass has fewer than 3 batches, or a gradient is not
-        finite.
+        If an argument is not as described, or a pass has fewer than 3 batches.
 
     Notes
     -----
@@ -142,13 +158,13 @@ def noise_scale(
     >>> noise_scale(task)  # doctest: +SKIP
     NoiseScale: 212 examples (124 to 391), batch size 64, 16 gradient steps
     """
-    from lrwidget.finding._first_look import gradients
+    # JAX, which a finished estimate does without
+    from lrwidget.finding._first_look import NothingToMeasureError, gradients
     from lrwidget.finding._response import flat
     from lrwidget.finding._start import started
-    from lrwidget.training import Task  # JAX, which a finished estimate does without
 
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    check_task(task)
+    check_calls(None, cancel)
     batches = _checks.integer("batches", batches, low=_FEWEST, high=_MOST)
     seed = _checks.integer("seed", seed, low=0)
     # Nothing is trained; a chain is only how a state is asked for.
@@ -164,9 +180,18 @@ def noise_scale(
                 "more"
             )
         count = batches if there is None else min(batches, there)
-        rows = [
-            flat(grads).astype(np.float32) for _, grads, *_ in gradients(begin, count, replica=seed)
-        ]
+        rows = []
+        check_cancelled(cancel)
+        for loss, grads, *_ in gradients(begin, count, replica=seed):
+            rows.append(flat(grads).astype(np.float32))
+            norm = float(np.abs(rows[-1]).max(initial=0.0))
+            # One batch that is not finite is enough; of gradients all must be zero.
+            trouble = trouble_at_start([float(loss)], [norm or 1.0])
+            if trouble is None and len(rows) == count:
+                trouble = trouble_at_start([0.0], [float(np.abs(row).max()) for row in rows])
+            if trouble is not None:
+                raise NothingToMeasureError(trouble)
+            check_cancelled(cancel)
         return estimated(np.stack(rows), source.size)
 
 
@@ -237,13 +262,13 @@ def _meaning(scale: float, low: float, high: float, batch_size: int) -> str:
         return (
             f"The noise hides the gradient: batches of {batch_size} differ so much that none is "
             "left in their mean. The noise scale is at least "
-            f"{low:.2g} examples; more batches would tell."
+            f"{number(low, 2)} examples; more batches would tell."
         )
     share = 1.0 / (1.0 + scale / batch_size)
     text = (
         f"A batch of {batch_size} achieves {share:.0%} of a step without noise. From about "
-        f"{scale:.2g} examples on (between {low:.2g} and {high:.2g}) larger batches pay less and "
-        "less. "
+        f"{number(scale, 2)} examples on (between {number(low, 2)} and {number(high, 2)}) larger "
+        "batches pay less and less. "
     )
     if batch_size < scale / 2.0:
         return text + (

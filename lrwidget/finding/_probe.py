@@ -4,125 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from lrwidget import _checks
-from lrwidget._numbers import short_rate
 from lrwidget.finding._accumulation import accumulated
+from lrwidget.finding._arguments import checked, chosen_steps, is_main_rate, rate_column
+from lrwidget.finding._cancel import CancelFlag, CancelledError
 from lrwidget.finding._fit import QUANTILE, Fit, Vertex
 from lrwidget.finding._price import MOST_STEPS
+from lrwidget.finding._probed import Probe, unanswered
 from lrwidget.finding._prober import Prober, ProbeRun
-from lrwidget.finding._replicas import CancelFlag, CancelledError, Objective, Replicas
+from lrwidget.finding._refusals import (
+    USED_UP,
+    RefusedError,
+    check_first_look,
+    check_first_rate,
+    check_price,
+    check_start,
+    check_updates,
+)
+from lrwidget.finding._replicas import Objective, Replicas
 from lrwidget.finding._start import REPLICAS
 from lrwidget.finding._survey import Survey
 from lrwidget.finding._trend import UNKNOWN, usual_trend
-from lrwidget.optimizers import Chain, Link, chain_of
+from lrwidget.finding._verdict import FEWEST_RATES, check_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from matplotlib.axes import Axes
-
-    from lrwidget.finding._start import Start
+    from lrwidget.optimizers import Chain, Link
     from lrwidget.training import Task, Trainer
-
-USUAL_STEPS = 1000
-"""The horizon of a chain that has no length."""
-
-FEWEST_STEPS = 10
-FEWEST_RATES = 3  # a parabola has three points
 
 # How far from where it begins a survey may go, in decades.
 _REACH = 8.0
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Probe:
-    """Short runs of the designed schedule at several peaks, and where the best peak lies.
-
-    Attributes
-    ----------
-    runs
-        Every run, in the order in which they were made.
-    initial
-        The objective before the first step; NaN where it was cancelled before that.
-    fits
-        Horizon to where the best rate lies there.
-    optimum
-        Where it lies at the horizon asked for, by the trend of `fits`; None where no run came to
-        its end.
-    trend
-        By how many decades the best rate moves when the horizon grows tenfold.
-    edge
-        The highest rate at which runs came to their end and the lowest at which one was lost, at
-        the longest horizon that has both; None where none was lost.
-    steps
-        The horizon asked for.
-    loss
-        The objective: ``"train"`` or ``"valid"``.
-    gradient_steps
-        What it cost; a forward pass counts as a third. See `Advice.gradient_steps`.
-    cancelled
-        Whether it was cancelled.
-    """
-
-    runs: tuple[ProbeRun, ...]
-    initial: float
-    fits: Mapping[int, Fit]
-    optimum: Fit | None
-    trend: float
-    edge: tuple[float, float] | None
-    steps: int
-    loss: Objective
-    gradient_steps: float
-    cancelled: bool = False
-
-    @property
-    def horizons(self) -> tuple[int, ...]:
-        """The horizons of the runs, rising."""
-        return tuple(sorted({run.horizon for run in self.runs}))
-
-    @property
-    def best(self) -> ProbeRun | None:
-        """The run that ended lowest at the longest horizon; None where all were lost."""
-        for horizon in reversed(self.horizons):
-            there = [run for run in self.runs if run.horizon == horizon and not run.diverged]
-            if there:
-                return min(there, key=lambda run: run.final)
-        return None
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the ends of the runs over their rates, a line for each horizon.
-
-        Parameters
-        ----------
-        ax
-            Matplotlib axes to draw into; by default those of a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        from lrwidget.plotting import plot_probe  # matplotlib, only when drawn
-
-        return plot_probe(self, ax)
-
-    def __repr__(self) -> str:
-        """Return a small table: a line for each horizon."""
-        words = f"{len(self.runs)} runs, {self.gradient_steps:.0f} gradient steps"
-        lines = [f"Probe for {self.steps} steps: {words}{', cancelled' * self.cancelled}"]
-        for horizon in self.horizons:
-            runs = [run for run in self.runs if run.horizon == horizon]
-            lost = sum(run.diverged for run in runs)
-            line = f"  {horizon:>6} steps  {len(runs)} runs"
-            if horizon in self.fits:
-                fit = self.fits[horizon]
-                line += f", best near {_with_band(fit)}"
-            lines.append(line + (f", {lost} lost" if lost else ""))
-        if self.optimum is not None:
-            lines.append(f"  {self.steps:>6} steps  best by the trend {_with_band(self.optimum)}")
-        return "\n".join(lines)
+# How near it may come to a bound that its hyperparameter must stay below, in decades.
+_BESIDE = 1e-3
 
 
 def probe(
@@ -137,7 +56,7 @@ def probe(
     loss: Objective = "train",
     address: str | None = None,
     seed: int = 0,
-    start: str | Trainer | None = None,
+    start: Literal["current"] | Trainer | None = None,
     on_progress: Callable[[tuple[ProbeRun, ...]], object] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Probe:
@@ -148,6 +67,10 @@ def probe(
     has a worse one on either side; the few around it are tried again at longer and longer horizons
     (successive halving). At each horizon a parabola in the logarithms of rate and regret gives the
     best rate, and a line through these over the logarithm of the horizon the one at `steps`.
+
+    Where the runs do not tell which rate is best, or nothing can be trained from here, the result
+    says so instead (`Probe.refused`), by the same rules as `advise`. It does not ask whether the
+    data is enough to learn from: that is left to `advise`.
 
     Parameters
     ----------
@@ -161,7 +84,7 @@ def probe(
         the run, or 1000 where there is neither. It must be given where a run is at its end.
     rates, horizons
         Peaks and steps of a full grid of runs; by default they are chosen within `budget`. If one
-        is given, so must be the other.
+        is given, so must be the other. The best may then lie at an end of the grid.
     seeds
         Orders of the data for each point of such a grid, at least 1.
     budget
@@ -210,94 +133,98 @@ def probe(
     with started(task, chain, start) as begin:
         column = rate_column(chain, begin.addresses, address)
         length = chosen_steps(steps, chain, begin)
+        points = []
+        if rates is not None and horizons is not None:
+            points, budget = _grid(rates, horizons, seeds, length), math.inf
+            climbing = chain.hyperparameter(begin.addresses[column])
+            for rate, *_ in points:
+                climbing.check("rates", rate)
         replicas = Replicas(begin, objective=loss, cancel=cancel)
+        probing = _Probing(replicas, chain, length, column, seed=seed * REPLICAS)
+        return probing.run(points, budget, on_progress)
+
+
+class _Probing:
+    """One call of `probe`."""
+
+    def __init__(
+        self, replicas: Replicas, chain: Chain, steps: int, column: int, *, seed: int
+    ) -> None:
+        self._replicas, self._chain, self._steps = replicas, chain, steps
+        self._column, self._seed = column, seed
+        self._found: Callable[[], Probe] = self._nothing
+
+    def run(
+        self,
+        points: Sequence[tuple[float, int, int]],
+        budget: float,
+        on_progress: Callable[[tuple[ProbeRun, ...]], object] | None,
+    ) -> Probe:
+        """Make the runs at some points, or as the budget allows where there are none."""
+        from lrwidget.training._pass_source import UsedUpError
+
         try:
-            initial = replicas.judged(begin.carry(), replicas.judging(length))
+            self._look(points, budget, on_progress)
         except CancelledError:
-            return _nothing_found(length, loss, replicas.spent)
+            return dataclasses.replace(self._found(), cancelled=True)
+        except RefusedError as error:
+            return unanswered(self._found(), error.refusal)
+        except UsedUpError:
+            return unanswered(self._found(), USED_UP)
+        return self._found()
+
+    def _look(
+        self,
+        points: Sequence[tuple[float, int, int]],
+        budget: float,
+        on_progress: Callable[[tuple[ProbeRun, ...]], object] | None,
+    ) -> None:
+        from lrwidget.finding._first_look import first_look
+
+        replicas, start = self._replicas, self._replicas.start
+        check_updates(accumulated(self._chain, start.addresses[self._column]), self._steps)
+        check_first_rate(start, self._chain, self._column)
+        if replicas.objective == "valid":
+            check_price(replicas.judging_price(self._steps), budget)
+        initial = replicas.judged(start.carry(), replicas.judging(self._steps))
         prober = Prober(
-            replicas, steps=length, column=column, initial=initial, seed=seed * REPLICAS
+            replicas, steps=self._steps, column=self._column, initial=initial, seed=self._seed
         )
         if on_progress is not None:
             prober.on_run = lambda: on_progress(tuple(prober.runs))
-        if rates is None or horizons is None:
-            survey = surveying(prober, chain, budget, prober.initial)
+        survey = surveying(prober, self._chain, budget, prober.initial)
+
+        def found() -> Probe:
+            if points:
+                _fill(survey, prober.runs)
+            return result_of(prober, survey, float(initial.mean()), replicas.objective)
+
+        self._found = found
+        check_start(initial)
+        replicas.check_cancelled()
+        look = first_look(start, replica=self._seed)
+        replicas.spent += look.gradient_steps
+        check_first_look(look, [self._chain])
+        if points:
+            for point in points:
+                prober.probe(*point)
         else:
-            survey = surveying(prober, chain, math.inf, prober.initial)
-        cancelled = False
-        try:
-            if rates is None or horizons is None:
-                survey.run()
-            else:
-                for point in _grid(rates, horizons, seeds, length):
-                    prober.probe(*point)
-        except CancelledError:
-            cancelled = True
-        if rates is not None:
-            _fill(survey, prober.runs)
-        return result_of(prober, survey, float(initial.mean()), loss, cancelled=cancelled)
+            survey.run()
+        check_response(prober, survey, found(), initial, given=bool(points))
 
-
-def checked(task: Any, chain: Any, loss: Any, on_progress: Any, cancel: Any) -> Chain:
-    """Return the chain, after a look at what every finder is given."""
-    from lrwidget.training import Task
-
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task, got {type(task).__name__}")
-    known = chain_of(chain)
-    if _checks.choice("loss", loss, ("train", "valid")) == "valid" and not task.validates:
-        raise ValueError('loss must be "train" for a Task without validation data, got "valid"')
-    if loss == "valid":
-        check_valid_loss(task)
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"on_progress must be a function or None, got {on_progress!r}")
-    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
-        raise TypeError(
-            f"cancel must have is_set(), as threading.Event, or be None, got {cancel!r}"
+    def _nothing(self) -> Probe:
+        """Return what there is before anything has been looked at."""
+        return Probe(
+            runs=(),
+            initial=math.nan,
+            fits=MappingProxyType({}),
+            optimum=None,
+            trend=0.0,
+            edge=None,
+            steps=self._steps,
+            loss=self._replicas.objective,
+            gradient_steps=self._replicas.spent,
         )
-    return known
-
-
-def check_valid_loss(task: Task) -> None:
-    """Raise a ValueError where validation measures no loss."""
-    names = task.evaluator.names
-    if "loss" not in names:
-        raise ValueError(
-            f'loss="valid" needs a validation measure called "loss", got {", ".join(names)}: '
-            'return one from eval_fn, or take loss="train"'
-        )
-
-
-def chosen_steps(steps: int | None, chain: Chain, start: Start) -> int:
-    """Return the horizon that is asked about."""
-    from lrwidget.training._commands import LAST_STEP
-
-    if steps is None:
-        if start.left == 0:
-            raise ValueError(
-                "steps must be given where nothing is left of the run, got None: it is at its "
-                f"end, step {start.step}"
-            )
-        steps = start.left or chain.steps or USUAL_STEPS
-        return max(steps, FEWEST_STEPS)
-    return _checks.integer("steps", steps, low=FEWEST_STEPS, high=LAST_STEP)
-
-
-def rate_column(chain: Chain, addresses: tuple[str, ...], address: str | None) -> int:
-    """Return which column of the rows holds the rate, or raise a ValueError."""
-    wanted = address or chain.rate or "learning_rate"
-    try:
-        return addresses.index(chain.resolve(wanted))
-    except ValueError as error:
-        raise ValueError(
-            f"chain must have a live {wanted} to look for, "
-            f"got {', '.join(addresses) or 'no live hyperparameter'}: {error}"
-        ) from error
-
-
-def is_main_rate(chain: Chain, address: str) -> bool:
-    """Return whether an address is the learning rate of the whole chain."""
-    return chain.rate is not None and chain.resolve(chain.rate) == address
 
 
 def surveying(
@@ -318,12 +245,15 @@ def surveying(
         centre = default if isinstance(default, int | float) and default > 0 else prober.peak
     middle = math.log10(centre) if centre > 0.0 else -2.0
     highest = math.log10(hyperparameter.high) if hyperparameter.high else math.inf
+    if hyperparameter.high_open:
+        highest -= _BESIDE
     return Survey(
         prober,
         steps=prober.steps,
         budget=budget,
         centre=middle,
         limits=(min(middle, highest) - _REACH, min(middle + _REACH, highest)),
+        bound=highest,
         initial=initial,
         trend=usual_trend(chain, prober.held) if main else UNKNOWN,
         every=accumulated(chain, address),
@@ -331,67 +261,46 @@ def surveying(
     )
 
 
-def result_of(
-    prober: Prober,
-    survey: Survey,
-    initial: float,
-    loss: Objective,
-    *,
-    cancelled: bool = False,
-) -> Probe:
+def result_of(prober: Prober, survey: Survey, initial: float, loss: Objective) -> Probe:
     """Return what the runs of a prober say."""
-    vertices = survey.vertices
+    highest = survey.limits[1]
+    fits = {horizon: _fit(vertex, highest) for horizon, vertex in survey.vertices.items()}
     found = survey.optimum()
     edge = survey.edge()
     return Probe(
         runs=tuple(prober.runs),
         initial=initial,
-        fits=MappingProxyType({h: _fit(vertex) for h, vertex in vertices.items()}),
+        fits=MappingProxyType(fits),
         optimum=None if found is None else found[0],
         trend=0.0 if found is None else found[1],
         edge=None if edge is None else (10.0 ** edge[0], 10.0 ** edge[1]),
         steps=prober.steps,
         loss=loss,
         gradient_steps=prober.spent,
-        cancelled=cancelled,
     )
 
 
-def _nothing_found(steps: int, loss: Objective, spent: float) -> Probe:
-    """Return what there is before anything has been looked at."""
-    return Probe(
-        runs=(),
-        initial=math.nan,
-        fits=MappingProxyType({}),
-        optimum=None,
-        trend=0.0,
-        edge=None,
-        steps=steps,
-        loss=loss,
-        gradient_steps=spent,
-        cancelled=True,
-    )
-
-
-def _with_band(fit: Fit) -> str:
-    return f"{short_rate(fit.best, 3)} ({short_rate(fit.low)} to {short_rate(fit.high)})"
-
-
-def _fit(vertex: Vertex) -> Fit:
-    place, spread = vertex.place, QUANTILE * vertex.spread
-    return Fit(best=10.0**place, low=10.0 ** (place - spread), high=10.0 ** (place + spread))
+def _fit(vertex: Vertex, highest: float) -> Fit:
+    spread = QUANTILE * vertex.spread
+    places = (vertex.place, vertex.place - spread, vertex.place + spread)
+    best, low, high = (10.0 ** min(place, highest) for place in places)
+    return Fit(best=best, low=low, high=high)
 
 
 def _grid(
     rates: Sequence[float], horizons: Sequence[int], seeds: int, steps: int
 ) -> list[tuple[float, int, int]]:
+    for name, several in (("rates", rates), ("horizons", horizons)):
+        if not isinstance(several, Iterable) or isinstance(several, str):
+            raise TypeError(f"{name} must be several numbers, got {several!r}")
+    rates, horizons = list(rates), list(horizons)
     peaks = sorted({_checks.finite("rates", rate, low=0.0, low_open=True) for rate in rates})
     most = min(steps, MOST_STEPS)
     lengths = sorted({_checks.integer("horizons", h, low=1, high=most) for h in horizons})
     if len(peaks) < FEWEST_RATES or not lengths:
         raise ValueError(
             "rates must hold at least three different rates and horizons one number of steps, "
-            f"got {list(rates)!r} and {list(horizons)!r}"
+            f"got {rates!r} and {horizons!r}"
         )
     return [(r, h, s) for h in lengths for s in range(seeds) for r in peaks]
 

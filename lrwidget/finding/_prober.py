@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrwidget.finding._replicas import Replica, Replicas
+from lrwidget.schedules import Schedule
 
 if TYPE_CHECKING:
     from lrwidget.finding._start import Start
@@ -22,6 +23,9 @@ FloatArray = npt.NDArray[np.float64]
 # all bounds need not be paid to its end.
 _LOST = 4.0
 _OUT_OF_BOUNDS = 1e4
+
+# Of a schedule that has ended, a rate by at most this share of its peak trains no more.
+_NOTHING_LEFT = 0.01
 
 # Rows of a schedule that are kept. Of a longer one only so many are looked at: runs for which there
 # is a budget have fewer steps than that, and see nothing of what is shorter than such a piece.
@@ -50,6 +54,9 @@ class ProbeRun:
         What it cost.
     initial
         The objective before the first step, on the batches that `final` is of.
+    end
+        The objective after the last step, also where it is so high that the run is lost; infinite
+        where it left all bounds.
     """
 
     learning_rate: float
@@ -59,6 +66,7 @@ class ProbeRun:
     final: float
     gradient_steps: float
     initial: float = math.nan
+    end: float = math.inf
 
     @property
     def diverged(self) -> bool:
@@ -128,6 +136,29 @@ class Prober:
         return float(last.mean()) / self.peak if self.peak else 1.0
 
     @property
+    def ends_after(self) -> int | None:
+        """After how many of the steps the rate's schedule has ended, and left next to nothing.
+
+        None where it goes on, or holds a rate to the end.
+        """
+        start = self.replicas.start
+        rate = start.chain.value(start.addresses[self.column])
+        if not isinstance(rate, Schedule) or rate.steps is None:
+            return None
+        left = rate.steps - start.step
+        after = self._rows[self._places >= left, self.column]
+        ended = left > 0 and len(after) > 0 and float(after.max()) <= _NOTHING_LEFT * self.peak
+        return left if ended else None
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether what differs is a learning rate, of the chain or of a group."""
+        start = self.replicas.start
+        label, _, name = start.addresses[self.column].rpartition(".")
+        link = dict(start.chain.labelled()).get(label)
+        return link is None or link.declaration.rate == name
+
+    @property
     def spent(self) -> float:
         """Gradient steps so far."""
         return self.replicas.spent
@@ -148,15 +179,24 @@ class Prober:
         """Run at the peak ``10**place`` and return the objective at the end."""
         return self.probe(10.0**place, horizon, replica).final
 
+    def may_recover(self, place: float, horizon: int) -> bool:
+        """Return whether what was lost at the peak ``10**place`` only ended high."""
+        rate = 10.0**place
+        return any(
+            run.diverged and math.isfinite(run.end)
+            for run in self.runs
+            if run.horizon == horizon and run.learning_rate == rate and run.seed == self._seed
+        )
+
     def probe(self, rate: float, horizon: int, replica: int = 0) -> ProbeRun:
         """Run at a peak; see `compressed`."""
         number = self._seed + replica
         rows = self.compressed(rate, horizon)
         run: Replica = self.replicas.run(rows, replica=number, limit=self._above(_OUT_OF_BOUNDS))
-        end = run.end if run.end <= self._above(_LOST - 1.0) else math.inf
-        if math.isfinite(end):
+        final = run.end if run.end <= self._above(_LOST - 1.0) else math.inf
+        if math.isfinite(final):
             # What can be gained tells the size of the loss as well as its level does.
-            self._size = max(self._size, self.initial(horizon) - end)
+            self._size = max(self._size, self.initial(horizon) - final)
         self.judged.append(run.judged)
         self.runs.append(
             ProbeRun(
@@ -164,9 +204,10 @@ class Prober:
                 horizon=horizon,
                 seed=number,
                 losses=run.losses,
-                final=end,
+                final=final,
                 gradient_steps=run.gradient_steps,
                 initial=self.initial(horizon),
+                end=run.end,
             )
         )
         if self.on_run is not None:

@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget.finding._cancel import CancelFlag, check_cancelled
 from lrwidget.finding._keys import with_keys_of
 from lrwidget.finding._price import FORWARD, price_of_steps
 
@@ -39,17 +40,6 @@ _JUDGED_SHARE = 0.06
 
 # A number that no replica of a run has: judging looks at an order of its own.
 _JUDGE = 1_000_003
-
-
-class CancelFlag(Protocol):
-    """What a finder asks of `cancel`; a `threading.Event` has it."""
-
-    def is_set(self) -> bool:
-        """Return whether it should end."""
-
-
-class CancelledError(Exception):
-    """The person has asked for the end."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -252,8 +242,7 @@ class Replicas:
 
     def check_cancelled(self) -> None:
         """Raise a CancelledError if `cancel` was set."""
-        if self._cancel is not None and self._cancel.is_set():
-            raise CancelledError
+        check_cancelled(self._cancel)
 
 
 # ---- traced -------------------------------------------------------------------------------------

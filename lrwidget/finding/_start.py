@@ -156,8 +156,10 @@ def started(task: Task, chain: Chain, start: Any = None) -> Iterator[Start]:
         begin = None
     elif isinstance(start, str) and start == "current":
         begin = task.current()
-    else:
+    elif isinstance(start, str):
         raise ValueError(f'start must be None, a Trainer or "current", got {start!r}')
+    else:
+        raise TypeError(f'start must be None, a Trainer or "current", got {type(start).__name__}')
     runner = task.runner(chain)
     yield Start(
         task=task,

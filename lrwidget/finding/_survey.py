@@ -53,6 +53,9 @@ class Laboratory(Protocol):
     def try_rate(self, place: float, horizon: int, replica: int) -> float:
         """Return the end of a run with the rate ``10**place``; infinite where it was lost."""
 
+    def may_recover(self, place: float, horizon: int) -> bool:
+        """Return whether a run that was lost only ended high: a longer one may come down again."""
+
     def price(self, horizon: int) -> float:
         """Return what a run costs at most, in gradient steps."""
 
@@ -76,6 +79,8 @@ class Survey:
         log10 of the rate to begin at.
     limits
         log10 of the lowest and the highest rate that may be tried.
+    bound
+        log10 of the highest value that the hyperparameter itself may have; default none.
     initial
         The loss before the first step; or a function of the horizon, where runs of different
         lengths are not judged on the same batches.
@@ -108,6 +113,7 @@ class Survey:
         centre: float,
         limits: tuple[float, float],
         initial: float | Callable[[int], float],
+        bound: float = math.inf,
         trend: Trend = UNKNOWN,
         every: int = 1,
         horizons: tuple[int, ...] | None = None,
@@ -116,6 +122,7 @@ class Survey:
         self._laboratory = laboratory
         self._budget = budget
         self.limits = limits
+        self.bound = bound
         self.initial = initial if callable(initial) else lambda _: initial
         self._noisy = noisy
         self._centre = min(max(centre, limits[0]), limits[1])
@@ -179,36 +186,45 @@ class Survey:
     def optimum(self) -> tuple[Fit, float] | None:
         """Return the fit for the horizon asked for, and the trend; None where all runs were lost.
 
-        A rate at or above one at which a run was lost is never the best.
+        It is never at or above the `edge`, nor beyond the limits.
         """
         found = extrapolated(self.vertices, self.steps, self._trend)
-        edge = self.edge()
-        if found is None or edge is None:
-            return found
+        if found is None:
+            return None
+        edge = self.edge() or (math.inf, math.inf)
         fit, trend = found
-        most = 10.0 ** edge[0]
-        best, high = min(fit.best, most), min(fit.high, 10.0 ** edge[1])
+        most, above = (10.0 ** min(place, self.limits[1]) for place in edge)
+        best, high = min(fit.best, most), min(fit.high, above)
         return Fit(best=best, low=min(fit.low, best), high=max(high, best)), trend
 
     def edge(self) -> tuple[float, float] | None:
         """Return the highest log10 rate that runs survived and the lowest at which one was lost.
 
-        What a longer run survived is not lost in a shorter one. None where none was lost.
+        What a longer run survived is not lost in a shorter one; nor is what only ended high in a
+        run shorter than the longest. At the rates that are best for long runs, updates of a fixed
+        size begin by throwing the loss up, and have no time to come down in a few steps. None
+        where none was lost.
         """
-        kept: dict[int, list[float]] = {}
-        lost: list[float] = []
-        for horizon, ends in self.ends.items():
-            kept[horizon] = [place for place, end in ends.items() if math.isfinite(end)]
-            lost += [place for place, end in ends.items() if not math.isfinite(end)]
-        longest = max((horizon for horizon, places in kept.items() if places), default=None)
+        survived = {
+            horizon: [place for place, end in ends.items() if math.isfinite(end)]
+            for horizon, ends in self.ends.items()
+        }
+        longest = max((horizon for horizon, places in survived.items() if places), default=None)
         if longest is None:
             return None
-        survived = max(kept[longest])
-        above = min((place for place in lost if place > survived), default=None)
-        if above is None:
+        kept = max(survived[longest])
+        lost = [
+            place
+            for horizon, ends in self.ends.items()
+            for place, end in ends.items()
+            if place > kept
+            and not math.isfinite(end)
+            and (horizon >= longest or not self._laboratory.may_recover(place, horizon))
+        ]
+        if not lost:
             return None
-        below = [place for places in kept.values() for place in places if place < above]
-        return max(below), above
+        below = [place for places in survived.values() for place in places if place < min(lost)]
+        return max(below), min(lost)
 
     # ---- choosing --------------------------------------------------------------------------------
 

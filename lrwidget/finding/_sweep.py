@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from lrwidget._numbers import short_rate
+from lrwidget._numbers import rate, short_rate
 from lrwidget.finding._rules import FloatArray, rules
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ Stopped: TypeAlias = Literal["end", "diverged", "nan", "cancelled"]
 
 _ENDINGS: dict[Stopped, str] = {
     "end": "ran to the end",
-    "diverged": "diverged at {:.2g}",
-    "nan": "NaN or infinite loss at {:.2g}",
+    "diverged": "diverged at {}",
+    "nan": "NaN or infinite loss at {}",
     "cancelled": "cancelled",
 }
 
@@ -56,12 +56,14 @@ class LRSweep:
         The lowest and the highest of the seeds' smoothed losses, float64, shape (2, n); None for
         one seed.
     suggestions
-        Rule name to learning rate, off the mean curve. A rule that cannot say is absent.
+        Rule name to learning rate, off the mean curve. A rule that cannot say is absent, and so is
+        one that says what was not swept; ``lrwidget.finding.rules[name]`` is the rule by itself.
     silent
         Name of each rule that is absent from `suggestions`, with the reason.
     suggestions_by_seed
         Rule name to what it says of each seed's own curve, float64, shape (seeds,); NaN where it
-        cannot say.
+        cannot say. A mean curve is no curve of any seed: what a rule says of it may lie outside
+        of what it says of them; see `spread`.
     suggestions_by_ladder
         What climbed to what the rules say of it: the same rules at the same place of the curve.
     stopped
@@ -125,6 +127,20 @@ class LRSweep:
         return next(iter(self.ladders), "learning_rate")
 
     @property
+    def spread(self) -> Mapping[str, tuple[float, float]]:
+        """Rule name to the lowest and the highest that it says of any seed's curve or of the mean.
+
+        Of the rules in `suggestions`, where it was said of more than one curve.
+        """
+        found = {}
+        for name, of_mean in self.suggestions.items():
+            said = self.suggestions_by_seed.get(name, np.empty(0))
+            known = np.append(said[np.isfinite(said)], of_mean)
+            if len(said) > 1 and len(known) > 1:
+                found[name] = (float(known.min()), float(known.max()))
+        return MappingProxyType(found)
+
+    @property
     def seeds(self) -> int:
         """How many seeds it was run with."""
         return len(self.by_seed)
@@ -162,10 +178,10 @@ class LRSweep:
         names = [self.address, *(name for name in self.ladders if name != self.address)]
         climbed = "" if names == ["learning_rate"] else f" of {' and '.join(names)}"
         straight = ", linear" if self.ladder == "linear" else ""
-        span = f"from {self.low:g} to {self.high:g}{climbed}{straight}"
+        span = f"from {rate(self.low)} to {rate(self.high)}{climbed}{straight}"
         facts = [
             f"{len(self.losses)} of {self.steps} steps {span}",
-            _ENDINGS[self.stopped].format(self.diverged_at),
+            _ENDINGS[self.stopped].format(short_rate(self.diverged_at or 0.0)),
         ]
         if self.seeds > 1:
             lost = "" if self.lost_seed is None else f", of which number {self.lost_seed} was lost"
@@ -180,10 +196,9 @@ class LRSweep:
         return facts
 
     def _spread(self, name: str) -> str:
-        said = self.suggestions_by_seed.get(name)
-        if said is None or len(said) < 2 or np.isnan(said).all():
+        if name not in self.spread:
             return ""
-        silent = int(np.isnan(said).sum())
+        silent = int(np.isnan(self.suggestions_by_seed[name]).sum())
         without = f", {silent} cannot say" if silent else ""
-        lowest, highest = (short_rate(float(end), 3) for end in (np.nanmin(said), np.nanmax(said)))
+        lowest, highest = (short_rate(end, 3) for end in self.spread[name])
         return f"  ({lowest} to {highest} over the seeds{without})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ _RNGS = ("rngs", "rng", "key")
 
 # Columns of a history that are not metrics.
 _TAKEN = ("step", "loss", "learning_rate")
+
+
+# What a model may ask for that tells training from prediction, missing in a call of it.
+_MODE = re.compile(r"missing .*argument.*'(train|training|is_training|deterministic)'")
 
 
 class UserFunction:
@@ -56,7 +61,17 @@ class UserFunction:
             positional.append(rngs)
         if self.takes_train:
             keywords["train"] = train
-        return self.function(*positional, **keywords)
+        try:
+            return self.function(*positional, **keywords)
+        except TypeError as error:
+            if (mode := _MODE.search(str(error))) is None:
+                raise
+            given = "not train" if mode[1] == "deterministic" else "train"
+            raise TypeError(
+                f"{self.name} must give the model what it asks for, {mode[1]}={given}: as "
+                f"{self.name}(model, batch, train) it gets train, which is True in steps and "
+                f"False in validation; got {error}"
+            ) from error
 
     def loss_of(self, returned: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return loss and metrics of what a loss function returned, checked."""

@@ -196,6 +196,7 @@ class Search:
         asked, sweep = self._asked, self._sweep()
         # What was advised before belongs to another sweep.
         self._found({"advice": None, "probe": None, "sweep": sweep})
+        self._note(sweep)
         if asked.settings["budget"] == "none":
             return {"state": "stopped" if sweep.stopped == "cancelled" else "done"}
         if self._cancel.is_set():
@@ -213,7 +214,7 @@ class Search:
         from lrwidget.finding import find_lr
 
         settings = self._asked.settings
-        sweep = find_lr(
+        return find_lr(
             self._asked.task,
             self._asked.chain,
             **{name: settings[name] for name in _SWEEP_SETTINGS},
@@ -221,18 +222,20 @@ class Search:
             on_progress=self._progress,
             cancel=self._cancel,
         )
+
+    def _note(self, sweep: LRSweep) -> None:
+        """Tell the page of a range test, once the widget has it."""
         self._share = 1.0
         self._swept = {
             "objective": sweep.objective,
             "suggestions": {name: float(rate) for name, rate in sweep.suggestions.items()},
-            "spread": _spread(sweep),
+            "spread": {name: list(ends) for name, ends in sweep.spread.items()},
             "silent": dict(sweep.silent),
             "left_out": list(sweep.left_out),
             "diverged_at": sweep.diverged_at,
             "stopped": sweep.stopped,
             "gradient_steps": sweep.gradient_steps,
         }
-        return sweep
 
     @contextlib.contextmanager
     def _at_rest(self) -> Iterator[None]:
@@ -259,13 +262,3 @@ class Search:
         # One assignment: the publisher reads on another thread.
         self._columns = columns
         self._changed()
-
-
-def _spread(sweep: LRSweep) -> dict[str, list[float]]:
-    """Return the lowest and the highest rate that a rule reads off the seeds' own curves."""
-    spread = {}
-    for name, rates in sweep.suggestions_by_seed.items():
-        known = np.asarray(rates)[np.isfinite(rates)]
-        if len(known) > 1:
-            spread[name] = [float(known.min()), float(known.max())]
-    return spread

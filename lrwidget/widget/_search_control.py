@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from lrwidget.widget._run_control import RunControl
     from lrwidget.widget._tracks import Design, Tracks
 
-# An advice is for no fewer; a shorter run gets one for so many.
-_FEWEST_STEPS = 10
-
 # At so many places two schedules are compared.
 _SAMPLES = 257
 
@@ -130,7 +127,8 @@ class SearchControl:
             search = Search(
                 self._asked(settings, design), self.newest, changed=self._changed, found=self._found
             )
-            self.newest, self._searched = search, design
+            # In this order: the publisher reads on another thread, the search first.
+            self._searched, self.newest = design, search
         search.start()
         self._changed()
 
@@ -150,11 +148,13 @@ class SearchControl:
                 "the run is training: pause it or stop it before a range test, or check again from "
                 "here"
             )
+        from lrwidget.finding._arguments import FEWEST_STEPS
+
         return Asked(
             task=self._task,
             chain=chain_of(design.chain),
             settings=settings,
-            steps=max(design.schedule.steps or 0, _FEWEST_STEPS),
+            steps=max(design.schedule.steps or 0, FEWEST_STEPS),
         )
 
     def _outdated(self) -> str | None:
@@ -211,7 +211,7 @@ def change_between(before: Design, now: Design) -> str | None:
     now
         What it has become.
     """
-    if _without_rate(before) != _without_rate(now):
+    if not _alike(_without_rate(before), _without_rate(now)):
         return "The optimizer chain has changed since: find again for this one."
     old, new = before.schedule, now.schedule
     if old.steps != new.steps:
@@ -220,6 +220,13 @@ def change_between(before: Design, now: Design) -> str | None:
     if not np.allclose(_form(old), _form(new), rtol=1e-3, atol=1e-3):
         return "The form of the schedule has changed since: find again for this one."
     return None
+
+
+def _alike(before: object, now: object) -> bool:
+    try:
+        return before == now
+    except ValueError:  # of arrays among the arguments
+        return False
 
 
 def _without_rate(design: Design) -> tuple[Chain | None, Tracks]:

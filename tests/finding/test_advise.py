@@ -10,7 +10,7 @@ import pytest
 
 import lrwidget as lrw
 from lrwidget._numbers import short_rate
-from lrwidget.finding import Advice, AdviceProgress, _hessian, advise
+from lrwidget.finding import Advice, AdviceProgress, _advise, _hessian, advise
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._reasons import reasons_for
 from lrwidget.finding._response import Responses
@@ -129,7 +129,7 @@ class TestAdvice:
 
     def test_it_prints_itself(self, quick):
         text = repr(quick)
-        assert text.startswith(f"Advice: use {short_rate(quick.learning_rate, 3)}")
+        assert text.startswith(f"Advice: use {short_rate(quick.learning_rate, 3)}; the best lies ")
         assert "for 500 steps, by the final training loss" in text
         assert all(reason in text for reason in quick.reasons)
         refused = repr(made_advice(learning_rate=None, refused="so", remedy="do this"))
@@ -145,7 +145,44 @@ class TestAdvice:
 
         fit = Fit(best=0.1, low=0.1 * 10 ** (-decades / 2), high=0.1 * 10 ** (decades / 2))
         monkeypatch.setattr(_survey.Survey, "optimum", lambda _: (fit, 0.0))
+        monkeypatch.setattr(_advise, "unseen_side", lambda _: None)
         assert advise(task, CHAIN, steps=STEPS).sure == sure
+
+    def test_where_nobody_has_seen_its_other_side_it_is_a_first_guess(self, task, monkeypatch):
+        said = {}
+        for side in (None, "lowest"):
+            monkeypatch.setattr(_advise, "unseen_side", lambda _, side=side: side)
+            said[side] = advise(task, CHAIN, steps=STEPS)
+        assert said["lowest"].sure == "a first guess" != said[None].sure
+        assert said["lowest"].learning_rate == said[None].learning_rate
+
+
+class TestSeveralRates:
+    """Two optimizers, as of a GAN: what is printed says which of their rates it is of."""
+
+    SGD = lrw.optimizers.sgd(1e-2)
+    TWO = lrw.Chain.of(SGD, groups=[lrw.optimizers.Group("first", paths="first", chain=SGD)])
+
+    @pytest.mark.parametrize(
+        ("chain", "address", "named"),
+        [
+            (TWO, "first/learning_rate", "first/sgd.learning_rate"),
+            (TWO, None, "sgd.learning_rate"),
+            (lrw.Chain.of(lrw.optimizers.sgd(1e-2, momentum=0.9)), "momentum", "sgd.momentum"),
+        ],
+    )
+    def test_it_says_of_which_it_is(self, chain, address, named):
+        task = lrw.Task(weights(), pytree_loss, train=(X, Y), batch_size=16)
+        cancel = threading.Event()
+        cancel.set()
+        found = advise(task, chain, steps=STEPS, address=address, cancel=cancel)
+        assert found.address == named
+        assert repr(found).startswith(f"Advice on {named} refused for 500 steps")
+        found = made_advice(address=named)
+        assert repr(found).startswith(f"Advice on {named}: use 8e-3; the best lies between")
+
+    def test_the_only_one_needs_no_name(self, quick):
+        assert quick.address == "learning_rate"
 
 
 class TestSteps:

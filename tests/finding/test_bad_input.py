@@ -44,7 +44,7 @@ class TestBadInput:
             ({"ladder": None}, ValueError, "ladder must be one of exponential, linear"),
             ({"ladders": {"head": (1, 2)}}, ValueError, "chain must have a live head"),
             ({"loss": "test"}, ValueError, "loss must be one of train, valid; got 'test'"),
-            ({"loss": "valid"}, ValueError, 'loss must be "train" for a task without validation'),
+            ({"loss": "valid"}, ValueError, 'loss must be "train" for a Task without validation'),
             ({"metric": "accuracy"}, ValueError, "metric must be one of loss; got 'accuracy'"),
             ({"start": "here"}, ValueError, 'start must be None, a Trainer or "current", got'),
             ({"rate": 3}, TypeError, "unexpected keyword argument 'rate'"),

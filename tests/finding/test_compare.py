@@ -61,8 +61,9 @@ class TestRuns:
             assert three.final[name].shape == three.valid[name].shape == (3,)
             assert not three.diverged[name].any()
             assert not three.losses[name].flags.writeable
-        # A gradient for each step, eight common batches and two of validation for each run.
-        assert three.gradient_steps == pytest.approx(9 * (STEPS + 8 / 3 + 2 / 3))
+        # A gradient for each step, eight common batches and two of validation for each run; and
+        # the four of a first look.
+        assert three.gradient_steps == pytest.approx(4 + 9 * (STEPS + 8 / 3 + 2 / 3))
 
     def test_the_first_seed_is_the_run_itself(self, validated, three):
         trainer = lrw.Trainer(validated, lrw.Chain.of(ADAM), steps=STEPS)
@@ -230,7 +231,61 @@ class TestAround:
         found = lrw.compare(validated, {"adam": ADAM}, steps=20, cancel=cancel)
         assert found.cancelled
         assert np.isnan(found.final["adam"]).all()
+        assert found.best is None
+        assert found.gradient_steps == 0
         assert "unknown" not in repr(found)
+
+    def test_where_all_are_lost_none_is_the_best(self):
+        task = pytree_task(lambda p, b: jnp.mean((b[0] @ p["w"] @ p["v"]) ** 2))
+        wild = {"a": lrw.optimizers.sgd(1e10), "b": lrw.optimizers.sgd(1e12)}
+        found = lrw.compare(task, wild, steps=10, seeds=2)
+        assert found.best is None
+        assert "against" not in repr(found)
+        assert repr(found).count("diverged at 2 of 2") == 2
+
+
+class TestNothingToTrain:
+    @pytest.mark.parametrize(
+        ("loss", "why"),
+        [
+            (lambda p, b: jnp.mean(b[0]) + 0.0 * p["w"].sum(), "the gradient is exactly zero"),
+            (lambda p, b: jnp.log(-jnp.square(p["w"]).sum()), "the loss is nan before the first"),
+        ],
+        ids=["constant", "nan"],
+    )
+    def test_nothing_is_run_and_it_says_why(self, loss, why):
+        found = lrw.compare(pytree_task(loss), CHAINS, steps=1000)
+        assert why in found.refused
+        assert found.best is None
+        assert found.gradient_steps == 4
+        assert all(np.isnan(each).all() for each in found.final.values())
+        assert repr(found).splitlines()[1:] == [
+            f"  refused: {found.refused}",
+            f"  {found.remedy}",
+        ]
+        assert math.isnan(found.difference("adam", "slow").mean)
+
+    def test_data_that_is_used_up(self):
+        batches = iter([(X[i : i + 16], Y[i : i + 16]) for i in range(0, 96, 16)])
+        task = lrw.Task(weights(), pytree_loss, train=lambda: batches)
+        assert "used up" in lrw.compare(task, CHAINS, steps=100).refused
+
+    def test_noise_leaves_a_place_without_a_gradient(self):
+        """The product of two zeros is a saddle, and not the end of all training."""
+        task = lrw.Task(
+            {"a": jnp.zeros(2), "b": jnp.zeros(2)},
+            lambda p, b: jnp.mean((p["a"] * p["b"] - 1.0) ** 2) + 0.0 * b[0].mean(),
+            train=(X, Y),
+            batch_size=16,
+        )
+        noisy = lrw.Chain.of(
+            lrw.optimizers.add_noise(eta=0.1, gamma=0.1, key=0), lrw.optimizers.sgd(0.2)
+        )
+        found = lrw.compare(task, {"noisy": noisy, "plain": CHAINS["slow"]}, steps=60, seeds=1)
+        assert found.refused is None
+        assert found.best == "noisy"
+        alone = lrw.compare(task, {"plain": CHAINS["slow"]}, steps=60, seeds=1)
+        assert "exactly zero" in alone.refused
 
 
 class TestClear:

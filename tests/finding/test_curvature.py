@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,9 +13,8 @@ from flax import linen, nnx
 from jax.flatten_util import ravel_pytree
 
 import lrwidget as lrw
-from lrwidget.finding import Curvature, curvature
+from lrwidget.finding import CancelledError, Curvature, NothingToMeasureError, curvature
 from lrwidget.finding._critical import MOST_PASSES, critical_rate
-from lrwidget.finding._first_look import NothingToMeasureError
 from lrwidget.finding._lanczos import begun, iterated, largest
 from lrwidget.optimizers import names
 from lrwidget.training._randomness import step_root
@@ -326,7 +328,15 @@ class TestStart:
         task = lrw.Task({"w": jnp.ones(3)}, loss, train=(X, Y), batch_size=16)
         with pytest.raises(NothingToMeasureError, match=why) as caught:
             curvature(task, lrw.optimizers.sgd(0.1))
-        assert why in caught.value.look.trouble
+        assert why in caught.value.reason
+
+    @pytest.mark.parametrize("after", [0, 1, 4])
+    def test_cancelled(self, task, after):
+        asked = itertools.count()
+        cancel = SimpleNamespace(is_set=lambda: next(asked) >= after)
+        with pytest.raises(CancelledError):
+            curvature(task, lrw.optimizers.adam(1e-3), cancel=cancel)
+        assert next(asked) == after + 1
 
     def test_what_chooses_its_own_steps_is_left_out(self, task):
         chain = lrw.Chain.of(lrw.optimizers.sgd(0.1), lrw.optimizers.stability_guard())
@@ -342,6 +352,8 @@ class TestStart:
             curvature(task, link, iterations=0)
         with pytest.raises(ValueError, match="seed must be a whole number >= 0, got -1"):
             curvature(task, link, seed=-1)
+        with pytest.raises(TypeError, match=r"cancel must have is_set\(\)"):
+            curvature(task, link, cancel=True)
         with pytest.raises(ValueError, match="start must be None"):
             curvature(task, link, start="here")
         with pytest.raises(ValueError, match="chain must have one learning rate, got 2"):
@@ -369,7 +381,7 @@ class TestResult:
         )
         assert repr(shown) == (
             "Curvature: sharpness 3.93 (preconditioned), safe up to 9.67, critical rate none, "
-            "25.7 gradient steps"
+            "26 gradient steps"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrwidget.finding._curve import GrowingCurve, is_flat
+from lrwidget.finding._curve import GrowingCurve, response
 
 
 def grow(losses, *, steps=100, smoothing=0.98, stop_factor=4.0):
@@ -111,20 +111,23 @@ def ladder(fall, rise, *, n=100, noise=0.3, seed=0):
 class TestResponse:
     @pytest.mark.parametrize("n", [20, 100])
     def test_noise_is_no_response(self, n):
-        assert sum(is_flat(ladder(0.0, 0.0, n=n, seed=seed)) for seed in range(100)) >= 90
+        told = [response(ladder(0.0, 0.0, n=n, seed=seed)) for seed in range(100)]
+        assert sum(each == (False, False) for each in told) >= 90
 
     @pytest.mark.parametrize("level", [0.0, 3.0, -1e6])
     def test_nor_is_a_constant(self, level):
         losses = np.float32(level) + np.zeros(50, np.float32)
-        assert is_flat(losses.astype(np.float64))
+        assert response(losses.astype(np.float64)) == (False, False)
 
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize(
         ("fall", "noise", "rise"),
         [(0.8, 0.3, 0.0), (2.0, 0.3, 8.0), (1e-3, 0.0, 0.0), (0.0, 0.3, 8.0)],
     )
-    def test_a_fall_or_a_rise_is_a_response(self, fall, noise, rise, seed):
-        assert not is_flat(ladder(fall, rise, noise=noise, seed=seed))
+    def test_a_fall_and_a_rise_are_told_apart(self, fall, noise, rise, seed):
+        falls, rises = response(ladder(fall, rise, noise=noise, seed=seed))
+        assert falls == (fall > 0.0)
+        assert rises == (rise > 0.0)
 
     @pytest.mark.parametrize("edge", [15, 30, 70])
     def test_whatever_comes_after_it(self, edge):
@@ -132,5 +135,9 @@ class TestResponse:
         rng = np.random.default_rng(0)
         wild = 1e5 * np.abs(rng.normal(size=100 - edge))
         falls = np.linspace(1.9, 0.4, edge) + 0.05 * rng.normal(size=edge)
-        assert not is_flat(np.concatenate([falls, wild]))
-        assert not is_flat(np.concatenate([falls, np.geomspace(1.0, 1e30, 100 - edge)]))
+        assert response(np.concatenate([falls, wild])) == (True, True)
+        blown_up = np.concatenate([falls, np.geomspace(1.0, 1e30, 100 - edge)])
+        assert response(blown_up) == (True, True)
+
+    def test_of_too_few_points_nothing_is_said(self):
+        assert response(np.full(9, 2.0)) == (True, True)

@@ -14,6 +14,7 @@ import pytest
 import lrwidget as lrw
 from lrwidget._numbers import short_rate
 from lrwidget.finding import LRSweep, find_lr, rules
+from lrwidget.finding._rules import suggest
 from tests.finding.tasks import pytree_loss, pytree_task
 
 
@@ -147,7 +148,8 @@ class TestEnds:
         assert (sweep.stopped, sweep.diverged_at, len(sweep.losses)) == ("nan", 1e-7, 0)
         assert sweep.suggestions == {}
         assert set(sweep.silent) == set(rules)
-        assert "NaN or infinite loss at 1e-07" in repr(sweep)
+        assert set(sweep.silent.values()) == {"the loss is not finite at the very first step"}
+        assert "NaN or infinite loss at 1e-7" in repr(sweep)
 
     def test_cancelled(self, task, chain):
         cancel = threading.Event()
@@ -223,6 +225,21 @@ class TestResult:
             inner = rules[name].trim(sweep.learning_rates, sweep.smoothed, 60)
             assert rate == rules[name](*inner)
 
+    @pytest.mark.parametrize("seeds", [1, 3])
+    def test_what_was_not_swept_is_not_suggested(self, task, chain, seeds):
+        found = find_lr(task, chain, low=1e-2, high=8e-2, steps=60, seeds=seeds)
+        exact = rules["minimum"]
+        tenth = exact(*exact.trim(found.learning_rates, found.smoothed, 60))
+        assert tenth < 1e-2
+        assert found.silent["minimum"] == (
+            f"it says {short_rate(tenth)}, below 0.01, where the sweep began"
+        )
+        assert np.isnan(found.suggestions_by_seed["minimum"]).all()
+        assert found.suggestions
+        assert all(1e-2 <= rate <= 8e-2 for rate in found.suggestions.values())
+        for said in found.suggestions_by_seed.values():
+            assert (np.isnan(said) | (said >= 1e-2)).all()
+
     def test_the_same_sweep_twice_gives_the_same_numbers(self, task, chain, sweep):
         again = find_lr(task, chain, steps=60)
         np.testing.assert_array_equal(again.losses, sweep.losses)
@@ -231,7 +248,7 @@ class TestResult:
     def test_repr_is_a_table_for_people(self, sweep):
         first, *lines = repr(sweep).splitlines()
         assert first.startswith("LRSweep: ")
-        assert "of 60 steps from 1e-07 to 10, " in first
+        assert "of 60 steps from 1e-7 to 10, " in first
         assert [line.split()[0] for line in lines] == [r.name for r in rules.values() if r.shown]
         for line in lines:
             name = line.split()[0]
@@ -283,6 +300,38 @@ class TestNoResponse:
         assert found.suggestions == {}
         assert "the loss does not respond" in found.silent["valley"]
 
+    def test_where_it_only_rises_in_a_run_only_the_rise_is_read(self):
+        """A run that is at its end: a higher rate can only do harm."""
+        task = pytree_task()
+        chain = lrw.Chain.of(lrw.optimizers.sgd(0.1))
+        trainer = lrw.Trainer(task, chain, steps=2000)
+        trainer.step(1000)
+        found = find_lr(task, chain, start=trainer, seeds=3, high=1e3)
+        trainer.stop()
+        assert found.stopped == "diverged"
+        assert set(found.suggestions) <= {"slide"}
+        why = {found.silent[name] for name in rules if name not in ("slide", *found.suggestions)}
+        assert why == {"the loss falls nowhere by more than its noise; more seeds may tell"}
+        assert np.isnan(found.suggestions_by_seed["valley"]).all()
+        # The rules read any curve: this is what they would have said.
+        said, _ = suggest(found.learning_rates, found.smoothed, 100)
+        assert len(said) > 2
+
+    def test_where_it_still_falls_in_a_run_all_are_heard(self):
+        x = np.random.default_rng(0).normal(size=(256, 4)).astype(np.float32)
+        task = lrw.Task(
+            {"w": jnp.zeros(4)},
+            lambda params, batch: jnp.mean((batch @ params["w"] - batch.sum(1)) ** 2),
+            train=x,
+            batch_size=32,
+        )
+        chain = lrw.Chain.of(lrw.optimizers.sgd(0.01))
+        trainer = lrw.Trainer(task, chain, steps=200)
+        trainer.step(20)
+        found = find_lr(task, chain, start=trainer)
+        trainer.stop()
+        assert {"valley", "minimum"} <= set(found.suggestions)
+
     def test_one_that_was_stopped_has_not_been_seen_whole(self, frozen):
         cancel = threading.Event()
         found = find_lr(
@@ -293,7 +342,9 @@ class TestNoResponse:
             cancel=cancel,
         )
         assert found.stopped == "cancelled"
-        assert not any("does not respond" in why for why in found.silent.values())
+        why = "the sweep was stopped before the loss fell by more than its noise"
+        assert set(found.silent.values()) == {why}
+        assert found.suggestions == {}
 
 
 def test_initials_are_understood(task, chain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import jax
@@ -12,6 +13,7 @@ import lrwidget as lrw
 from lrwidget import Chain, optimizers
 from lrwidget.finding import find_lr
 from lrwidget.finding._start import started
+from lrwidget.widget._rest import Place, factor_for
 from tests.finding.tasks import (
     TASKS,
     NNXNet,
@@ -23,6 +25,7 @@ from tests.finding.tasks import (
     telling_task,
     weights,
 )
+from tests.training.running import TIMEOUT, creeping
 
 SCHEDULE = lrw.schedules.preset("warmup_cosine", peak_value=1e-2, steps=60)
 CHAIN = Chain.of(optimizers.adamw(SCHEDULE, weight_decay=0.0))
@@ -108,11 +111,7 @@ def alone(net):
 
 class TestARunThatGoesOn:
     def running(self, task):
-        trainer = lrw.Trainer(task, CHAIN, steps=3000, pace=500.0)
-        trainer.start()
-        while trainer.position < 5:
-            trainer.wait(0.01)
-        return trainer
+        return creeping(lrw.Trainer(task, CHAIN, steps=3000), 5)
 
     def went_on(self, trainer, alone):
         assert trainer.state == "running"
@@ -224,15 +223,71 @@ class TestWhereItBegins:
         assert set(rows["adamw.b2"]) == {0.999}
         trainer.stop()
 
-    @pytest.mark.parametrize("wrong", ["now", 3, {"w": 1}])
-    def test_nowhere_else(self, wrong):
-        with pytest.raises(ValueError, match='start must be None, a Trainer or "current", got'):
+    @pytest.mark.parametrize(
+        ("wrong", "error", "told"),
+        [("now", ValueError, "'now'"), (3, TypeError, "int"), ({"w": 1}, TypeError, "dict")],
+    )
+    def test_nowhere_else(self, wrong, error, told):
+        message = f'start must be None, a Trainer or "current", got {told}$'
+        with pytest.raises(error, match=message):
             find_lr(pytree_task(), CHAIN, start=wrong)
 
     def test_not_in_a_run_of_another_task(self):
         trainer = lrw.Trainer(pytree_task(), CHAIN, steps=60)
         with pytest.raises(ValueError, match="start must be a Trainer of the same task"):
             find_lr(pytree_task(), CHAIN, start=trainer)
+
+
+class TestAdviceForTheRest:
+    """The factor is that of the run's own curve, whatever height the chain asked about has."""
+
+    COSINE = lrw.schedules.preset("warmup_cosine", peak_value=0.3, steps=60)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trainer(cls):
+        trainer = lrw.Trainer(pytree_task(), optimizers.sgd(cls.COSINE, momentum=0.9), steps=60)
+        trainer.step(20)
+        trainer.scale(learning_rate=0.5)
+        yield trainer
+        trainer.stop()
+
+    def advised(self, trainer, chain, **given):
+        found = lrw.advise(trainer.task, chain, start=trainer, budget=200, **given)
+        factors = re.findall(r"the run's highest rate is (\S+); scaled by (\S+),", repr(found))
+        return found.learning_rate, [tuple(map(float, each)) for each in factors]
+
+    @pytest.mark.parametrize("peak", [0.3, 3e-4])
+    def test_it_is_that_by_which_the_widget_scales(self, trainer, peak):
+        chain = optimizers.sgd(self.COSINE.with_peak(peak), momentum=0.9)
+        rate, [(highest, factor)] = self.advised(trainer, chain)
+        assert highest == pytest.approx(0.5 * self.COSINE(20), rel=0.05)
+        assert factor == pytest.approx(factor_for(Place.of(trainer), rate, None), rel=0.05)
+        assert factor == pytest.approx(rate / (0.5 * self.COSINE(20)), rel=0.05)
+
+    @pytest.mark.parametrize(
+        "chain",
+        [
+            pytest.param(optimizers.adam(COSINE), marks=pytest.mark.soak, id="another optimizer"),
+            pytest.param(optimizers.sgd(COSINE, momentum=0.5), id="another momentum"),
+            pytest.param(optimizers.sgd(0.1, momentum=0.9), id="another form"),
+        ],
+    )
+    def test_of_another_chain_no_factor_is_named(self, trainer, chain):
+        rate, factors = self.advised(trainer, chain)
+        assert rate > 0
+        assert not factors
+
+    def test_what_was_set_by_hand_is_part_of_the_run(self, trainer):
+        own = trainer.chain
+        trainer.set(momentum=0.5)
+        try:
+            assert self.advised(trainer, own)[1]
+            assert not self.advised(trainer, own.replace(learning_rate=self.COSINE.with_peak(1)))[1]
+            again = own.replace({"learning_rate": self.COSINE.with_peak(1), "momentum": 0.5})
+            assert self.advised(trainer, again)[1]
+        finally:
+            trainer.release("momentum")
 
 
 @pytest.mark.parametrize(
@@ -253,5 +308,5 @@ def test_every_stream_is_closed(kind):
         find_lr(task, CHAIN, seeds=3, on_progress=fail)
     find_lr(task, CHAIN, seeds=3, steps=10)
     for thread in data_threads() - before:
-        thread.join(10.0)
+        thread.join(TIMEOUT)
     assert not data_threads() - before

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget.finding import noise_scale
+from lrwidget.finding import CancelledError, NothingToMeasureError, noise_scale
 from lrwidget.finding._noise_scale import _fieller, estimated
 from lrwidget.finding._student import t_quantile
-from tests.finding.tasks import callable_task
+from tests.finding.tasks import X, Y, callable_task
 
 EXAMPLES, WIDTH, BATCH = 4096, 8, 32
 
@@ -117,6 +119,35 @@ class TestUse:
         with pytest.raises(ValueError, match="the gradients must be finite"):
             estimated(np.full((4, 2), np.nan), 8)
 
+    @pytest.mark.parametrize(
+        ("loss", "why"),
+        [
+            (lambda p, b: jnp.mean(b[0]) + 0.0 * p["w"].sum(), "the gradient is exactly zero"),
+            (lambda p, b: jnp.sum(p["w"]) * jnp.nan, "the loss is nan before the first step"),
+            (lambda p, b: jnp.sum(jnp.sqrt(0.0 * p["w"])), "the gradient is not finite"),
+        ],
+        ids=["constant", "nan", "infinite slope"],
+    )
+    def test_nothing_to_measure(self, loss, why):
+        task = lrw.Task({"w": jnp.ones(3)}, loss, train=(X, Y), batch_size=16)
+        with pytest.raises(NothingToMeasureError, match=why) as caught:
+            noise_scale(task)
+        assert caught.value.remedy in str(caught.value)
+
+    def test_one_batch_without_a_gradient_is_no_obstacle(self):
+        x = np.ones((64, 1), np.float32)
+        x[:8] = 0.0
+        batches = [x[i : i + 8] for i in range(0, 64, 8)]
+        task = lrw.Task({"w": jnp.ones(1)}, lambda p, b: jnp.mean(b * p["w"]), train=batches)
+        assert noise_scale(task).batches == 8
+
+    @pytest.mark.parametrize("after", [0, 3])
+    def test_cancelled(self, task, after):
+        asked = itertools.count()
+        with pytest.raises(CancelledError):
+            noise_scale(task, cancel=SimpleNamespace(is_set=lambda: next(asked) >= after))
+        assert next(asked) == after + 1
+
     def test_bad_input(self, task):
         with pytest.raises(TypeError, match="task must be a Task, got str"):
             noise_scale("task")
@@ -124,6 +155,8 @@ class TestUse:
             noise_scale(task, batches=2)
         with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
             noise_scale(task, seed=-1)
+        with pytest.raises(TypeError, match=r"cancel must have is_set\(\)"):
+            noise_scale(task, cancel=True)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class TestValidation:
         assert sweep.stopped in ("diverged", "nan")
 
     def test_without_validation_data(self, task, chain):
-        with pytest.raises(ValueError, match='loss must be "train" for a task without validation'):
+        with pytest.raises(ValueError, match='loss must be "train" for a Task without validation'):
             find_lr(task, chain, loss="valid")
 
 

@@ -135,6 +135,17 @@ class TestGrid:
         best = min(ends, key=ends.get)
         assert grid.fits[40].low < best < grid.fits[40].high
 
+    def test_arrays_and_what_is_read_once_will_do(self, task, grid):
+        given = {"horizons": np.array([10, 40]), "seeds": 2}
+        for rates in (np.array(RATES), (rate for rate in RATES)):
+            found = probe(task, CHAIN, rates=rates, **given)
+            assert [run.final for run in found.runs] == [run.final for run in grid.runs]
+
+    @pytest.mark.parametrize("changes", [{"rates": 0.1}, {"rates": "abc"}, {"horizons": 10}])
+    def test_one_number_is_not_several(self, task, changes):
+        with pytest.raises(TypeError, match=f"{next(iter(changes))} must be several numbers, got"):
+            probe(task, CHAIN, **{"rates": RATES, "horizons": (10,), **changes})
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -152,6 +163,84 @@ class TestGrid:
     def test_bad_input(self, task, arguments, message):
         with pytest.raises(ValueError, match=message):
             probe(task, CHAIN, **arguments)
+
+
+SGD = lrw.Chain.of(lrw.optimizers.sgd(0.1))
+
+
+def constant(params, batch):
+    return batch[0].mean() + 0.0 * params["w"].sum()
+
+
+class TestNoAnswer:
+    @pytest.mark.parametrize("grid", [{}, {"rates": RATES, "horizons": (10,)}], ids=["", "grid"])
+    @pytest.mark.parametrize(
+        ("loss", "why", "remedy"),
+        [
+            (constant, "the gradient is exactly zero", "the model is frozen"),
+            (lambda *given: constant(*given) * math.nan, "the loss is nan before the", "NaN in"),
+        ],
+        ids=["constant", "nan"],
+    )
+    def test_where_nothing_can_be_trained_it_is_said_at_once(self, loss, why, remedy, grid):
+        task = lrw.Task(weights(), loss, train=(X, Y), batch_size=16)
+        found = probe(task, SGD, steps=100, **grid)
+        assert why in found.refused
+        assert remedy in found.remedy
+        assert (found.runs, found.optimum, found.fits, found.edge) == ((), None, {}, None)
+        assert found.gradient_steps <= 10
+        assert repr(found).splitlines()[1:] == [
+            f"  no rate can be called the best: {found.refused}",
+            f"  {found.remedy}",
+        ]
+        axes = found.plot()
+        assert found.refused in axes.texts[0].get_text().replace("\n", " ")
+        plt.close(axes.figure)
+        advice = lrw.advise(task, SGD, steps=100)
+        assert (advice.refused, advice.remedy) == (found.refused, found.remedy)
+
+    def test_runs_that_do_not_tell_stay(self, task):
+        group = lrw.optimizers.Group("rest", multiplier=0.0, paths=["*"])
+        chain = lrw.Chain.of(lrw.optimizers.sgd(0.1), groups=[group])
+        found = probe(task, chain, steps=100, budget=100)
+        assert "the same before and after training" in found.refused
+        assert found.runs
+        assert (found.optimum, found.fits, found.trend) == (None, {}, 0.0)
+        assert "best near" not in repr(found)
+        axes = found.plot()
+        said = axes.texts[-1].get_text().replace("\n", " ")
+        assert said == f"No best rate: {found.refused}"
+        plt.close(axes.figure)
+
+    def test_no_update_in_all_of_the_steps(self, task):
+        chain = lrw.Chain.of(lrw.optimizers.multi_steps(50), lrw.optimizers.sgd(0.1))
+        found = probe(task, chain, steps=20)
+        assert "no update is made" in found.refused
+        assert found.gradient_steps == 0
+
+    def test_data_that_is_used_up(self):
+        batches = iter([(X[i : i + 16], Y[i : i + 16]) for i in range(0, 96, 16)])
+        task = lrw.Task(weights(), pytree_loss, train=lambda: batches)
+        assert "used up" in probe(task, SGD, steps=100).refused
+
+    def test_the_best_of_given_rates_may_be_the_highest(self, task):
+        found = probe(task, CHAIN, rates=(1e-3, 1e-2, 1e-1), horizons=(40,))
+        assert found.best.learning_rate == 0.1
+        assert found.refused is None
+        assert found.optimum is not None
+
+    def test_what_an_advice_rests_on_says_it_too(self):
+        task = lrw.Task(
+            {"w": np.zeros(3, np.float32)},
+            lambda params, batch: params["w"].sum() + batch[0].mean(),
+            train=(X, Y),
+            batch_size=16,
+        )
+        found = lrw.advise(task, SGD, steps=100, budget=120)
+        assert "still falls faster" in found.refused
+        assert found.evidence.probe.refused == found.refused
+        assert found.evidence.probe.optimum is None
+        assert found.evidence.probe.runs
 
 
 class TestOtherQuestions:
@@ -175,6 +264,23 @@ class TestOtherQuestions:
             horizons=(20,), steps=100,
         )  # fmt: skip
         assert len({run.final for run in frozen.runs}) == 1
+
+    def test_a_value_stays_below_a_bound_that_is_not_its_own(self, task):
+        """More momentum is better here, and 1 is no momentum that there could be."""
+        link = lrw.optimizers.sgd(1e-3, momentum=0.9)
+        found = probe(task, link, address="momentum", steps=60, budget=120)
+        assert max(run.learning_rate for run in found.runs) < 1.0
+        for fit in (found.optimum, *found.fits.values()):
+            assert fit.low <= fit.best <= fit.high < 1.0
+            link.replace(momentum=fit.high)
+        with pytest.raises(ValueError, match=r"rates must be a finite number .* < 1, got 1\.5"):
+            probe(task, link, address="momentum", rates=(0.5, 0.9, 1.5), horizons=(10,))
+
+    def test_validation_that_would_take_all_of_the_budget(self):
+        task = lrw.Task(weights(), pytree_loss, train=(X, Y), valid=(X[:90], Y[:90]), batch_size=1)
+        found = probe(task, CHAIN, loss="valid", budget=60)
+        assert "a pass over the validation data costs 30 gradient steps" in found.refused
+        assert (found.gradient_steps, found.runs) == (0.0, ())
 
     def test_progress_and_cancel(self, task):
         cancel, counts = threading.Event(), []
@@ -216,3 +322,5 @@ class TestOtherQuestions:
         assert found.best is None
         assert found.fits == {}
         assert all(run.final == math.inf for run in found.runs)
+        assert "no run came to its end" in found.refused
+        assert "give lower rates" in found.remedy

@@ -158,10 +158,47 @@ class TestRuns:
         assert run.diverged is lost
         assert run.final == (math.inf if lost else end)
 
+    @pytest.mark.parametrize(
+        ("end", "may"), [(1.0, False), (50.0, True), (math.inf, False), (math.nan, False)]
+    )
+    def test_what_only_ended_high_may_recover_in_a_longer_run(self, end, may):
+        made = prober(initial=(1.0, 1.2), end=end)
+        made.try_rate(-1.0, 10, 1)
+        assert not made.may_recover(-1.0, 10)  # other batches
+        made.try_rate(-1.0, 10, 0)
+        assert made.may_recover(-1.0, 10) is may
+        assert not made.may_recover(-1.0, 20)
+        assert not made.may_recover(-2.0, 10)
+
     def test_on_the_way_it_may_climb_far_higher(self):
         made = prober()
         made.probe(0.1, 10)
         assert made.replicas.asked[0][2] > 1e3
+
+
+class TestWhatItRuns:
+    def made(self, rate, step=0, steps=STEPS, address="learning_rate"):
+        chain = lrw.Chain.of(lrw.optimizers.sgd(rate, momentum=0.9))
+        bench = Bench(chain)
+        bench.chain, bench.step = chain, step
+        bench.rows = lambda first, count: chain.rows(step + first, count)
+        column = bench.addresses.index(chain.resolve(address))
+        return Prober(bench, steps=steps, column=column, initial=np.ones(2))
+
+    def test_after_how_many_steps_a_schedule_has_ended(self):
+        assert self.made(schedule()).ends_after is None
+        assert self.made(schedule(), steps=2000).ends_after == STEPS
+        assert self.made(schedule(), steps=2000, step=100).ends_after == STEPS - 100
+        assert self.made(schedule(), steps=2000, step=STEPS).ends_after is None
+        assert self.made(0.1, steps=2000).ends_after is None
+
+    def test_not_where_it_holds_a_rate(self):
+        held = lrw.schedules.warmup_cosine(1.0, 30, STEPS, end_value=0.1)
+        assert self.made(held, steps=2000).ends_after is None
+
+    def test_whether_it_is_a_rate(self):
+        assert self.made(0.1).is_rate
+        assert not self.made(0.1, address="momentum").is_rate
 
 
 class TestHeld:

@@ -14,7 +14,9 @@ import lrwidget as lrw
 from lrwidget import optimizers as opt
 from lrwidget.finding import Fit, ProbeRun, advise
 from lrwidget.finding._fit import vertex
-from lrwidget.finding._refusals import RefusedError, check_response, check_start
+from lrwidget.finding._refusals import RefusedError, check_first_rate, check_start
+from lrwidget.finding._start import started
+from lrwidget.finding._verdict import check_response
 
 RNG = np.random.default_rng(0)
 EXAMPLES = 320
@@ -87,6 +89,14 @@ class TestNothingToLearn:
         found = advice(task(loss, params, (X, LABELS)))
         assert_refused(found, "the gradient is exactly zero", "whether the model is frozen")
 
+    def test_a_saddle_of_two_factors_that_are_zero(self):
+        def loss(p, batch):
+            return jnp.mean(jnp.square(batch[0] @ p["u"] @ p["v"] - batch[1]))
+
+        found = advice(task(loss, {"u": jnp.zeros((4, 2)), "v": jnp.zeros((2, 2))}))
+        assert_refused(found, "the gradient is exactly zero", "the start is a saddle")
+        assert "does not depend" not in found.refused
+
     def test_random_labels_and_no_more_than_a_bias(self):
         params = {"w": jnp.zeros((4, 3)), "b": jnp.zeros(3)}
         found = advice(task(frozen_bias, params, (X, LABELS)), budget=400)
@@ -121,6 +131,15 @@ class TestNotFinite:
 
         found = advice(task(loss))
         assert_refused(found, "the gradient is not finite before the first step", "square root")
+
+    def test_not_so_where_the_chain_bears_it(self):
+        def loss(params, batch):
+            return squares(params, batch) + jnp.sqrt(jnp.sum(0.0 * params["b"]))
+
+        made = task(loss, {"w": jnp.asarray(W), "b": jnp.zeros(1)})
+        found = advice(made, lrw.Chain.of(opt.zero_nans(), opt.sgd(1e-2)), budget=300)
+        assert found.refused is None
+        assert found.evidence.curvature is None
 
     def test_one_example_of_many(self):
         # Example 3 is in none of the first four batches of this order.
@@ -177,14 +196,76 @@ class TestARateWithoutEffect:
         assert_refused(found, "the rate has no effect", "after the optimizer undoes the rate")
 
     def test_a_chain_without_a_rate_is_an_error(self):
-        with pytest.raises(ValueError, match="chain must have a live learning_rate to look for"):
+        told = "live learning_rate to look for, and that of lbfgs has none; give lbfgs a learning"
+        with pytest.raises(ValueError, match=f"chain must have a {told}_rate"):
             advice(task(), lrw.Chain.of(opt.lbfgs()))
+        told = "of scale_by_adam, scale has none; name what .* address: scale_by_adam.b1, "
+        with pytest.raises(ValueError, match=told):
+            advice(task(), lrw.Chain.of(opt.scale_by_adam(), opt.scale(-0.1)))
+
+
+def rising(first=0.0, steps=200):
+    return lrw.schedules.warmup_cosine(1.0, steps // 10, steps, init_value=first)
+
+
+class TestAFirstRateOfZero:
+    @pytest.mark.parametrize("make", [opt.prodigy, opt.dadapt_adamw])
+    @pytest.mark.parametrize("find", [lrw.advise, lrw.probe])
+    def test_by_which_the_optimizer_divides(self, make, find):
+        found = find(task(), make(rising()))
+        assert f"the first rate is 0, and {make().name} divides by a sum" in found.refused
+        assert found.remedy.startswith("begin the warm-up above 0, or leave it out")
+        assert found.gradient_steps == 0.0
+
+    def test_another_value_is_advised_on(self):
+        found = advice(task(), opt.prodigy(rising()), address="eps")
+        assert "the first rate is 0" in found.refused
+
+    def test_not_where_it_begins_above(self):
+        assert advice(task(), opt.prodigy(rising(0.05)), budget=300).refused is None
+
+    def test_nor_where_it_is_what_is_looked_for(self):
+        chain = lrw.Chain.of(opt.prodigy(0.0))
+        with started(task(), chain) as begin:
+            check_first_rate(begin, chain, begin.addresses.index("prodigy.learning_rate"))
+            with pytest.raises(RefusedError, match="the first rate is 0"):
+                check_first_rate(begin, chain, begin.addresses.index("prodigy.eps"))
+
+    def test_in_the_middle_of_a_run_its_sums_have_begun(self):
+        made, chain = task(), lrw.Chain.of(opt.prodigy(rising(0.05)))
+        trainer = lrw.Trainer(made, chain)
+        trainer.step(4)
+        zero = lrw.schedules.Schedule(lrw.Segment("linear", 200, init_value=0.0, end_value=0.0))
+        other = lrw.Chain.of(opt.prodigy(zero))
+        with started(made, other, trainer) as begin:
+            assert begin.goes_on
+            check_first_rate(begin, other, -1)
+        with started(made, other) as begin, pytest.raises(RefusedError, match="is 0, and prodigy"):
+            check_first_rate(begin, other, -1)
 
 
 class TestNoBestRate:
     def test_a_loss_without_a_lower_bound(self):
         found = advice(task(lambda params, batch: jnp.sum(params["w"]) + jnp.mean(batch[1])))
         assert_refused(found, "still falls faster at the highest rate", "no lower bound")
+
+    def test_nor_one_so_far_as_a_search_goes(self):
+        """The loss falls by as much as the rate is higher, however high."""
+        made = task(lambda p, batch: jnp.mean((batch[0] + 0.3) @ p["w"]), {"w": jnp.ones(4)})
+        found = advice(made, budget=300)
+        assert_refused(found, "still falls faster at the highest rate", "no lower bound")
+        assert not found.remedy.startswith("ask for a larger budget")
+
+    @pytest.mark.parametrize("make", [opt.sgd, opt.adam])
+    def test_a_schedule_that_ends_long_before_the_runs(self, make):
+        chain = lrw.Chain.of(make(rising(steps=200)))
+        found = advise(task(), chain, steps=100_000, budget=150)
+        assert_refused(found, "schedule has only 200 steps of the 100000", "stretch the schedule")
+
+    def test_a_weight_decay_that_training_would_rather_do_without(self):
+        made = task(params={"w": jnp.zeros((4, 2))})
+        found = advice(made, opt.adamw(1e-2), address="weight_decay", budget=300)
+        assert_refused(found, "which value is best cannot be told", 'loss="valid"')
 
     def test_a_wall_around_the_start(self):
         found = advice(task(bare_walls), budget=400)
@@ -297,8 +378,11 @@ class TestNearMisses:
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 
 
-def judge(ends, others=(), *, initial=2.0, noise=0.01, losses=None, horizon=10, longer=None):
-    """Give `check_response` runs with these ends: those of replica 0, and of replica 1."""
+def judge(ends, others=(), *, initial=2.0, noise=0.01, losses=None, horizon=10, longer=None, **so):
+    """Give `check_response` runs with these ends: those of replica 0, and of replica 1.
+
+    `so` is how the prober is: its `steps`, `step`, `ends_after`, `is_rate`.
+    """
     wave = noise * np.array([1.0, -1.0, 1.0, -1.0])
     runs, judged, by_horizon, by_other = [], [], {}, {}
     points = [(horizon, 0, rate, end) for rate, end in zip(RATES, ends, strict=False)]
@@ -324,6 +408,7 @@ def judge(ends, others=(), *, initial=2.0, noise=0.01, losses=None, horizon=10, 
         others=by_other,
         vertices=vertices,
         limits=(-12.0, 6.0),
+        bound=math.inf,
         initial=lambda _: initial,
     )
     horizons = tuple(sorted(by_horizon))
@@ -338,7 +423,9 @@ def judge(ends, others=(), *, initial=2.0, noise=0.01, losses=None, horizon=10, 
     if found.best is None:
         shorter = [run for run in runs if not run.diverged]
         found.best = min(shorter, key=lambda run: run.final, default=None)
-    prober = SimpleNamespace(runs=runs, judged=judged)
+    so = {"steps": 1000, "step": 0, "ends_after": None, "is_rate": True, **so}
+    replicas = SimpleNamespace(start=SimpleNamespace(step=so.pop("step")))
+    prober = SimpleNamespace(runs=runs, judged=judged, replicas=replicas, **so)
     check_response(prober, survey, found, initial + wave)
 
 
@@ -357,9 +444,9 @@ class TestJudging:
             ({"ends": (1.0, 1.0, 1.0), "longer": (INF, INF, INF)}, "the rate has no effect"),
             ({"ends": (1.9, 1.0, INF), "longer": (INF, INF)}, "no run over 100 steps came to its"),
             ({"ends": (1.9, 1.0)}, "the budget paid for runs at 2 rates"),
-            ({"ends": (1.9999, 1.998, 2.1)}, "does not respond .* fell by 0.002 ± 0.006"),
-            ({"ends": (1.9999, 1.99, 2.1)}, "too noisy to tell: .* fell by 0.01 ± 0.006"),
-            ({"ends": (2.1, 2.0005, 2.1)}, "does not respond .* rose by 0.0005"),
+            ({"ends": (1.9999, 1.998, 2.1)}, "does not respond .* fell by 2e-3 ± 6e-3"),
+            ({"ends": (1.9999, 1.99, 2.1)}, "too noisy to tell: .* fell by 0.01 ± 6e-3"),
+            ({"ends": (2.1, 2.0005, 2.1)}, "does not respond .* rose by 5e-4"),
             ({"ends": (2.3, 2.2, 2.4)}, "training raises the loss at every rate .* by 0.2"),
             ({"ends": (2.0, INF, INF), "noise": 0}, "no rate helps: .* lost, from "),
             ({"ends": (2.0, 2.4, 2.5), "noise": 0}, "no rate helps: .* ends higher above"),
@@ -399,6 +486,46 @@ class TestJudging:
     )
     def test_not_refused(self, runs):
         judge(**runs)
+
+    @pytest.mark.parametrize(
+        "ends",
+        [
+            (2.0, 2.0, 2.0, 2.0),
+            (2.0, 2.4, 2.5),
+            (2.1, 2.0005, 2.1),
+            (1.9, 1.8, 1.5, 1.0),
+            (1.0, 1.2, 1.3, 1.4),
+        ],
+    )
+    def test_a_schedule_that_is_far_too_short_is_the_likely_reason(self, ends):
+        has = r"\. The likely reason: the schedule has only 300 steps of the 1000 asked for"
+        with pytest.raises(RefusedError, match=has) as error:
+            judge(ends, noise=0, ends_after=300)
+        assert error.value.refusal.remedy.startswith("stretch the schedule")
+        with pytest.raises(RefusedError) as error:
+            judge(ends, noise=0, ends_after=600)
+        assert "likely reason" not in error.value.refusal.reason
+
+    def test_not_of_runs_that_were_lost(self):
+        with pytest.raises(RefusedError) as error:
+            judge((INF, INF, INF, INF), ends_after=300)
+        assert "likely reason" not in error.value.refusal.reason
+
+    @pytest.mark.parametrize("ends", [(1.9999, 1.998, 2.1), (2.0, 2.4, 2.5), (2.3, 2.2, 2.4)])
+    def test_late_in_a_run_nobody_is_alarmed(self, ends):
+        with pytest.raises(RefusedError) as error:
+            judge(ends, step=215)
+        assert error.value.refusal.remedy.startswith("ask for a larger budget; what is left")
+
+    @pytest.mark.parametrize("ends", [(1.0, 1.0, 1.0005, 1.5), (1.0002, 1.0, 1.5)])
+    def test_other_values_that_are_all_the_same_down_to_the_lowest(self, ends):
+        with pytest.raises(RefusedError, match=r"from 1e-4 to .* loss ends alike") as error:
+            judge(ends, is_rate=False)
+        assert 'loss="valid"' in error.value.refusal.remedy
+
+    @pytest.mark.parametrize("ends", [(1.3, 1.0, 1.5), (1.2, 1.0, 1.0, 1.5)])
+    def test_not_where_lower_ones_are_worse(self, ends):
+        judge(ends, is_rate=False)
 
     def test_a_step_that_is_nan_at_every_rate(self):
         losses = [[1.5, 1.5, np.nan]] * 3 + [[1.5, 1.5]]

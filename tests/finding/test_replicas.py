@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget.finding._replicas import CancelledError, Replicas
+from lrwidget.finding._cancel import CancelledError
+from lrwidget.finding._replicas import Replicas
 from lrwidget.finding._start import started
 from tests.finding.tasks import RNG, X, Y, callable_task, nnx_task, pytree_loss, weights
 from tests.training.models import assert_equal

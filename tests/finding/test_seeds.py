@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from flax import nnx
 
 import lrwidget as lrw
 from lrwidget import optimizers
+from lrwidget._numbers import short_rate
 from lrwidget.finding import _lockstep, find_lr, rules
 from lrwidget.finding._curve import GrowingCurve
 from lrwidget.finding._lockstep import Watched, side_by_side
@@ -88,7 +91,29 @@ class TestWhatIsMade:
             assert by_seed.shape == (4,)
             assert not by_seed.flags.writeable
             said = by_seed[np.isfinite(by_seed)]
-            assert ((said >= sweep.low / 10) & (said <= sweep.high)).all()
+            assert ((said >= sweep.low) & (said <= sweep.high)).all()
+
+    def test_the_spread_holds_what_is_said_of_every_seed_and_of_the_mean(self, sweep):
+        assert set(sweep.spread) <= set(sweep.suggestions)
+        assert len(sweep.spread) > 3
+        for name, (low, high) in sweep.spread.items():
+            said = [*sweep.suggestions_by_seed[name], sweep.suggestions[name]]
+            assert (low, high) == (np.nanmin(said), np.nanmax(said))
+            assert f"({short_rate(low, 3)} to {short_rate(high, 3)} over" in repr(sweep) or (
+                not rules[name].shown
+            )
+
+    def test_the_mean_of_curves_is_none_of_them(self, sweep):
+        """What a rule reads off it may lie outside, and is held all the same."""
+        by_seed = {**sweep.suggestions_by_seed, "valley": np.array([1e-3, 2e-3, np.nan, 4e-3])}
+        apart = dataclasses.replace(
+            sweep, suggestions={"valley": 5e-3}, suggestions_by_seed=by_seed
+        )
+        assert apart.spread == {"valley": (1e-3, 5e-3)}
+        assert "valley    5e-3  (1e-3 to 5e-3 over the seeds, 1 cannot say)" in repr(apart)
+
+    def test_one_seed_has_no_spread(self, task, chain):
+        assert find_lr(task, chain, steps=12).spread == {}
 
     def test_one_sweep_is_the_same_every_time(self, task, chain, sweep):
         """fastai's differs from run to run (its 3295)."""

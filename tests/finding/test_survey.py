@@ -13,8 +13,18 @@ from lrwidget.finding._survey import Survey
 class Made:
     """A laboratory whose ends are a formula: a valley that moves with the horizon."""
 
-    def __init__(self, *, best=-2.0, trend=0.0, steps=1000, wall=math.inf, noise=0.0, width=0.5):
-        self.best, self.trend, self.steps = best, trend, steps
+    def __init__(
+        self,
+        *,
+        best=-2.0,
+        trend=0.0,
+        steps=1000,
+        wall=math.inf,
+        ruin=-math.inf,
+        noise=0.0,
+        width=0.5,
+    ):
+        self.best, self.trend, self.steps, self.ruin = best, trend, steps, ruin
         self.wall, self.noise, self.width = wall, noise, width
         self.spent = 0.0
         self.tried = []
@@ -31,6 +41,9 @@ class Made:
         rng = np.random.default_rng([replica, horizon, round((place + 20) * 1e4)])
         gain = (1 - math.exp(-horizon / 100)) * math.exp(-((away / self.width) ** 2) / 2)
         return 3.0 - 2.0 * gain + self.noise * rng.normal()
+
+    def may_recover(self, place, horizon):
+        return place <= self.ruin
 
     def price(self, horizon):
         return horizon + 8 / 3
@@ -157,6 +170,28 @@ class TestEdge:
         assert math.log10(found.best) <= kept + 1e-9
         assert math.log10(found.high) <= lost + 1e-9
         assert found.low <= found.best <= found.high
+
+    @pytest.mark.parametrize(
+        ("ends", "where_it_only_ended_high", "where_it_left_all_bounds"),
+        [
+            ({10: {-3.0: 2.0, -2.0: math.inf}, 100: {-2.5: 1.5}}, None, (-2.5, -2.0)),
+            ({10: {-3.0: 2.0}, 100: {-2.5: 1.5, -2.0: math.inf}}, (-2.5, -2.0), (-2.5, -2.0)),
+            ({10: {-3.0: 2.0}, 100: {-2.0: math.inf}}, (-3.0, -2.0), (-3.0, -2.0)),
+            ({10: {-3.0: 2.0, -2.0: math.inf}, 100: {-2.0: 1.5}}, None, None),
+        ],
+    )
+    def test_what_only_ended_high_in_a_short_run_is_none(
+        self, ends, where_it_only_ended_high, where_it_left_all_bounds
+    ):
+        for ruin, edge in (
+            (math.inf, where_it_only_ended_high),
+            (-math.inf, where_it_left_all_bounds),
+        ):
+            survey = Survey(
+                Made(ruin=ruin), steps=100, budget=0, centre=0, limits=(-9, 9), initial=3.0
+            )
+            survey.ends = ends
+            assert survey.edge() == edge
 
     def test_there_is_none_where_nothing_was_lost(self):
         assert surveyed(Made()).edge() is None

@@ -11,7 +11,7 @@ import lrwidget as lrw
 from lrwidget.finding import advise, probe
 from tests.finding.tasks import TASKS, X, Y, nnx_task, pytree_loss, pytree_task, weights
 from tests.training.models import assert_equal
-from tests.training.running import TIMEOUT, wait_for_step
+from tests.training.running import TIMEOUT, creeping
 
 STEPS = 40
 CHAIN = lrw.Chain.of(lrw.optimizers.adam(3e-3))
@@ -136,10 +136,7 @@ class TestInTheMiddle:
 
     def running(self, task):
         """Return a run that goes on in a thread of its own, slowly enough to be met."""
-        trainer = lrw.Trainer(task, CHAIN, steps=STEPS, pace=20)
-        trainer.start()
-        wait_for_step(trainer, 2)
-        return trainer
+        return creeping(lrw.Trainer(task, CHAIN, steps=STEPS), 2)
 
     def finish(self, trainer, alone):
         trainer.set_pace(None)
@@ -165,7 +162,7 @@ class TestInTheMiddle:
         # The journal tells of what changes numbers: neither a pause nor the finder does.
         assert "advise" not in str(list(trainer.journal))
         assert not {entry.command for entry in trainer.journal} - {
-            "start", "pause", "resume", "set_pace",
+            "start", "pause", "resume", "set_pace", "step",
         }  # fmt: skip
 
     @pytest.mark.soak

@@ -38,6 +38,14 @@ class Sowing(linen.Module):
         return linen.Dense(models.OUTPUTS)(x)
 
 
+class Dropping(linen.Module):
+    """A model that asks whether it trains."""
+
+    @linen.compact
+    def __call__(self, x, train):
+        return linen.Dropout(0.5, deterministic=not train)(linen.Dense(models.OUTPUTS)(x))
+
+
 def of_task(**changes):
     return lambda: models.task(**changes)
 
@@ -86,6 +94,16 @@ TASKS = {
         of_task(model=Sowing(), loss_fn=lambda model, batch: model(batch[0]).mean()),
         ValueError,
         r"the model's state must keep its structure .*\['losses'\]\['size'\]\[1\] goes from absent",
+    ),
+    "a model that is not told whether it trains": (
+        of_task(model=Dropping(), loss_fn=lambda model, batch: model(batch[0]).mean()),
+        TypeError,
+        r"loss_fn must give the model .*, train=train: as loss_fn.* got Dropping.__call__\(\) miss",
+    ),
+    "a loss function's own mistake": (
+        of_task(loss_fn=lambda params, batch: loss(params)),
+        TypeError,
+        r"^loss\(\) missing 1 required positional argument: 'batch'",
     ),
     # the loss function
     "no function": (of_task(loss_fn=0.5), TypeError, r"loss_fn must be a function of \(model, bat"),

@@ -7,6 +7,7 @@ import threading
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import lrwidget as lrw
@@ -19,6 +20,7 @@ from tests.widget.probing import (
     PLAIN,
     PROBE,
     REFUSAL,
+    WARMUP,
     X,
     Y,
     found,
@@ -77,8 +79,7 @@ def test_seeds_give_a_band_and_a_spread(page):
     assert sweep.seeds == done["settings"]["seeds"] == 3
     assert done["spread"]
     for name, (low, high) in done["spread"].items():
-        known = sweep.suggestions_by_seed[name]
-        assert (low, high) == (np.nanmin(known), np.nanmax(known))
+        assert (low, high) == sweep.spread[name]
     whole = page.wait(
         lambda: next(
             (
@@ -136,6 +137,7 @@ def test_stop_is_answered_when_the_range_test_has_ended(probing):
     page.ask("find.start", **PLAIN)
 
 
+@pytest.mark.usefixtures("_endless_range_tests")
 def test_finding_and_training_exclude_each_other(page):
     started(page)
     said = page.refused("find.start", low=1e-5, high=1.0, steps=50)
@@ -347,14 +349,66 @@ def test_a_later_range_test_leaves_no_advice_of_another(page, probing):
     assert page.widget.advice is page.widget.probe is None
 
 
+def _with_array(learning_rate, array):
+    return optax.sgd(learning_rate * array.size)
+
+
+def test_what_is_designed_meanwhile_makes_a_rate_that_was_found_one_for_another_design(
+    page, probing
+):
+    widget, steps = page.widget, page.widget.steps
+    page.ask("find.start", **PLAIN)
+    assert found(page)["outdated"] is None
+
+    # A rate that is taken makes no other design, nor does a curve of another height.
+    page.ask("find.use", learning_rate=0.02)
+    widget.peak_value = 0.3
+    widget.chain = optimizers.sgd(0.1)
+    assert newest(page, "_find")["outdated"] is None
+
+    for change, back, said in [
+        ({"chain": optimizers.adam(0.1)}, {"chain": optimizers.sgd(0.1)}, "chain has changed"),
+        ({"steps": 50_000}, {"steps": steps}, "length has changed since, from 100"),
+        ({"schedule": WARMUP.stretched(steps)}, {"schedule": COSINE}, "form of the schedule"),
+    ]:
+        for name, value in change.items():
+            setattr(widget, name, value)
+        told = page.wait(lambda s=said: s in (newest(page, "_find")["outdated"] or ""))
+        assert told
+        for name, value in back.items():
+            setattr(widget, name, value)
+        page.wait(lambda: newest(page, "_find")["outdated"] is None)
+
+    # Arrays cannot be compared as numbers are.
+    for made in (np.arange(3.0), np.arange(4.0)):
+        widget.chain = optimizers.custom(_with_array, learning_rate=0.1, array=made)
+        page.wait(lambda: "chain has" in (newest(page, "_find")["outdated"] or ""))
+        page.ask("find.start", **PLAIN)
+        found(page)
+        page.wait(lambda: newest(page, "_find")["outdated"] is None)
+
+    # The next search is for what is there by then.
+    widget.chain = optimizers.adam(0.1)
+    page.wait(lambda: newest(page, "_find")["outdated"] is not None)
+    page.ask("find.start", **PLAIN)
+    found(page)
+    page.wait(lambda: newest(page, "_find")["outdated"] is None)
+
+
 def test_a_new_page_is_told_all_of_it(page, probing):
     probing.gate.set()
     page.ask("find.start", low=1e-5, high=1.0, steps=40, seeds=1)
     found(page)
     page.wait(lambda: newest(page, "_probes").get("fits"))
-    page.wait(lambda: any(v["columns"] for v in page.updates("_sweep")))
+    losses = page.widget.sweep.losses.astype(np.float32)
+
+    def whole():
+        columns = newest(page, "_sweep").get("columns")
+        return columns and len(decoded(columns["loss"])) == len(losses)
+
+    page.wait(whole)
     state = page.widget.get_state()
     assert state["_find"]["advice"]["learning_rate"] == 2.4e-3
     assert len(state["_probes"]["runs"]) == 3
     loss = decoded(state["_sweep"]["columns"]["loss"])
-    np.testing.assert_array_equal(loss, page.widget.sweep.losses.astype(np.float32))
+    np.testing.assert_array_equal(loss, losses)

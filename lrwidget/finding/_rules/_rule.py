@@ -89,6 +89,8 @@ class Rule:
         Whether panels and pictures show it unless asked otherwise.
     rates_only
         Whether it makes sense for learning rates alone, and not for a momentum, say.
+    reads_the_rise
+        Whether it comes down from the blow-up, so that the loss need not fall anywhere.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Rule:
     trim: Trim = FASTAI
     shown: bool = True
     rates_only: bool = False
+    reads_the_rise: bool = False
 
     def __call__(self, learning_rates: ArrayLike, losses: ArrayLike) -> float:
         """Return the learning rate that the rule reads off the curve; see `function`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrwidget._numbers import short_rate
 from lrwidget.finding._rules._fastai import minimum, slide, steepest, valley
 from lrwidget.finding._rules._others import gradient_by_index, ignite, steepest_linear
 from lrwidget.finding._rules._rule import (
@@ -47,6 +48,7 @@ _RULES = (
         help="Where, coming down from the blow-up, the slope settles. "
         "Depends on the scale of the loss.",
         function=slide,
+        reads_the_rise=True,
     ),
     Rule(
         name="lightning",
@@ -136,7 +138,10 @@ def suggest(
             silent[name] = str(reason)
         else:
             if said > lowest:
-                silent[name] = f"it says {said:.2g}, above {lowest:.2g}, where the loss is lowest"
+                silent[name] = (
+                    f"it says {short_rate(said)}, above {short_rate(lowest)}, where the loss is "
+                    "lowest"
+                )
             else:
                 suggestions[name] = said
     return suggestions, silent
