@@ -70,7 +70,7 @@ def numbers(pattern, text):
 def comparison(text):
     """Return chain to the (mean, low, high) of its final losses, and the best one, of a table."""
     rows = re.findall(
-        r"^ +(\d\S*) +([\d.]+|diverged)(?: +([\d.]+) to ([\d.]+))?.*$", text, re.MULTILINE
+        r"^ +(\d\S*) +([\d.e-]+|diverged)(?: +([\d.e-]+) to ([\d.e-]+))?.*$", text, re.MULTILINE
     )
     (best,) = re.findall(r"^ +(\S+) .* best$", text, re.MULTILINE)
     return {
@@ -216,7 +216,8 @@ def test_probes_keep_to_their_price_and_short_ones_want_a_higher_rate(said):
 
 def test_advice_comes_with_a_band_and_a_price(said):
     advice = re.findall(
-        r"use ([\d.e+-]+), between ([\d.e+-]+) and ([\d.e+-]+) \(.*?\)\n.*?\((\d+) of (\d+) grad",
+        r"use ([\d.e+-]+); the best lies between ([\d.e+-]+) and ([\d.e+-]+) \(.*?\)\n"
+        r".*?\((\d+) of (\d+) grad",
         said["advice"],
     )
     blobs, quick, thorough = [tuple(map(float, each)) for each in advice]
