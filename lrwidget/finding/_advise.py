@@ -7,9 +7,8 @@ import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 from lrwidget import _checks
-from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._advice import Advice, Evidence, Sure
-from lrwidget.finding._arguments import checked, chosen_steps, is_main_rate, rate_column
+from lrwidget.finding._arguments import checked, chosen_steps, is_main_rate, is_rate, rate_column
 from lrwidget.finding._cancel import CancelFlag, CancelledError
 from lrwidget.finding._fit import Fit
 from lrwidget.finding._measured import measured
@@ -32,6 +31,7 @@ from lrwidget.finding._replicas import Objective, Replicas
 from lrwidget.finding._rest import highest_left
 from lrwidget.finding._start import REPLICAS
 from lrwidget.finding._verdict import check_response
+from lrwidget.optimizers._accumulation import accumulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -298,9 +298,7 @@ class _Search:
         return None if self._start.left is not None else self._chain.steps
 
     def _what(self) -> str:
-        address = self._start.addresses[self.column]
-        is_rate = is_main_rate(self._chain, address) or address.endswith("learning_rate")
-        return "rate" if is_rate else "value"
+        return "rate" if is_rate(self._chain, self._start.addresses[self.column]) else "value"
 
     def _address(self) -> str:
         chain, address = self._chain, self._start.addresses[self.column]

@@ -116,6 +116,13 @@ def _may_have_rate(link: Link) -> bool:
     return declared.live and declared.optional
 
 
+def is_rate(chain: Chain, address: str) -> bool:
+    """Return whether an address is a learning rate, of the whole chain or of a group."""
+    label, _, name = address.rpartition(".")
+    link = dict(chain.labelled()).get(label)
+    return link is not None and name in (link.declaration.rate, "learning_rate")
+
+
 def is_main_rate(chain: Chain, address: str) -> bool:
     """Return whether an address is the learning rate of the whole chain."""
     return chain.rate is not None and chain.resolve(chain.rate) == address

@@ -10,8 +10,9 @@ import numpy as np
 
 from lrwidget import _checks
 from lrwidget._numbers import rate
-from lrwidget.finding._accumulation import accumulated
+from lrwidget.finding._arguments import is_rate
 from lrwidget.finding._rules import FloatArray
+from lrwidget.optimizers._accumulation import accumulated
 
 if TYPE_CHECKING:
     from lrwidget.optimizers import Chain
@@ -179,7 +180,7 @@ def _ladder(
         name=said if over is not None else chain.short(full),
         address=full,
         over=over,
-        is_rate=over is not None or _is_rate(chain, full),
+        is_rate=over is not None or is_rate(chain, full),
         values=(np.geomspace if exponential else np.linspace)(low, high, rungs),
     )
 
@@ -229,12 +230,6 @@ def _found(chain: Chain, said: Any) -> tuple[str, str | None]:
             f"chain must have a live {said} for the range test to raise, "
             f"got {', '.join(addresses) or 'no live hyperparameter'}: {error}"
         ) from error
-
-
-def _is_rate(chain: Chain, address: str) -> bool:
-    label, _, name = address.rpartition(".")
-    link = dict(chain.labelled()).get(label)
-    return link is not None and name in (link.declaration.rate, "learning_rate")
 
 
 def _column(addresses: tuple[str, ...], address: str) -> int:

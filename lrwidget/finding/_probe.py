@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from lrwidget import _checks
-from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._arguments import checked, chosen_steps, is_main_rate, rate_column
 from lrwidget.finding._cancel import CancelFlag, CancelledError
 from lrwidget.finding._fit import QUANTILE, Fit, Vertex
@@ -30,6 +29,7 @@ from lrwidget.finding._start import REPLICAS
 from lrwidget.finding._survey import Survey
 from lrwidget.finding._trend import UNKNOWN, usual_trend
 from lrwidget.finding._verdict import FEWEST_RATES, check_response
+from lrwidget.optimizers._accumulation import accumulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

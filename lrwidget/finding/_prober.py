@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lrwidget.finding._arguments import is_rate
 from lrwidget.finding._replicas import Replica, Replicas
 from lrwidget.schedules import Schedule
 
@@ -154,9 +155,7 @@ class Prober:
     def is_rate(self) -> bool:
         """Whether what differs is a learning rate, of the chain or of a group."""
         start = self.replicas.start
-        label, _, name = start.addresses[self.column].rpartition(".")
-        link = dict(start.chain.labelled()).get(label)
-        return link is None or link.declaration.rate == name
+        return is_rate(start.chain, start.addresses[self.column])
 
     @property
     def spent(self) -> float:

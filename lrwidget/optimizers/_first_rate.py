@@ -6,11 +6,10 @@ are the denominators of the estimates in ``optax.contrib``'s ``prodigy`` and ``d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lrwidget.optimizers._groups import ALL
+from lrwidget.optimizers._accumulation import accumulated
 
 if TYPE_CHECKING:
     from lrwidget.optimizers._chain import Chain
@@ -34,17 +33,10 @@ def must_begin_above_zero(chain: Chain) -> Iterator[tuple[str, Link, int]]:
         if link.name not in _DIVIDE or link.hyperparameters.get(_DIVIDE[link.name]):
             continue
         address = f"{label}.{link.declaration.rate}"
-        yield address, link, 0 if link.name in _AT_ONCE else _accumulated(chain, label) - 1
+        yield address, link, 0 if link.name in _AT_ONCE else accumulated(chain, address) - 1
 
 
 def how_to_begin(link: Link) -> str:
     """Return what to do about it, in words."""
     flag = _DIVIDE[link.name]
     return "begin the warm-up above 0, or leave it out" + (f", or set {flag}=True" if flag else "")
-
-
-def _accumulated(chain: Chain, label: str) -> int:
-    """Return how many steps make one update of a link."""
-    group = label.rpartition("/")[0]
-    links = [link for name in (ALL, group) if name for _, link in chain.labelled_in(name)]
-    return math.prod(int(link[every]) for link in links if (every := link.declaration.every))

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 
 import lrwidget as lrw
 from lrwidget.finding import Probe, probe
-from lrwidget.finding._accumulation import accumulated
+from lrwidget.optimizers._accumulation import accumulated
 from tests.finding.tasks import X, Y, pytree_loss, weights
 
 STEPS = 200

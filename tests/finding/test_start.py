@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import lrwidget as lrw
-from lrwidget.finding._accumulation import accumulated
 from lrwidget.finding._arguments import chosen_steps
 from lrwidget.finding._first_look import first_look
 from lrwidget.finding._replicas import _JUDGE
 from lrwidget.finding._start import _away, started
+from lrwidget.optimizers._accumulation import accumulated
 from lrwidget.training import Step
 from tests.finding.tasks import (
     X,

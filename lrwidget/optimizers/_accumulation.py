@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lrwidget.optimizers import Chain
+from lrwidget.optimizers._groups import ALL
 
-_ALL = "all"
+if TYPE_CHECKING:
+    from lrwidget.optimizers._chain import Chain
 
 
 def accumulated(chain: Chain, address: str | None = None) -> int:
@@ -23,6 +23,6 @@ def accumulated(chain: Chain, address: str | None = None) -> int:
         own wait as well for what these accumulate. Default what all parameters wait for.
     """
     group = "" if address is None else address.rpartition("/")[0]
-    links = [link for name in (_ALL, group) if name for _, link in chain.labelled_in(name)]
+    links = [link for name in (ALL, group) if name for _, link in chain.labelled_in(name)]
     # Of multi_steps, and of sam, every other gradient of which is taken uphill.
     return math.prod(int(link[every]) for link in links if (every := link.declaration.every))
