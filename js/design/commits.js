@@ -149,6 +149,12 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
     show(all()[chosen], from);
   }
 
+  /**
+   * @param {State} state
+   * @returns {StateHistory} the same where nothing changes: that is nothing to undo
+   */
+  const after = (state) => (sameState(state, history.present) ? history : push(history, state));
+
   /** @param {StateHistory} wanted */
   function submit(wanted) {
     if (wanted === history) {
@@ -262,7 +268,7 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       const { [LEARNING_RATE]: schedule, ...tracks } = nodes;
       const kept = Object.entries(tracks).filter((track) => track[1] !== null);
       return submit(
-        push(history, {
+        after({
           schedule: /** @type {ScheduleNode} */ (schedule),
           tracks: /** @type {Tracks} */ (Object.fromEntries(kept)),
           chain: history.present.chain,
@@ -270,7 +276,7 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       );
     },
     state: () => history.present,
-    commitAll: (state) => submit(push(history, state)),
+    commitAll: (state) => submit(after(state)),
     undo: () => submit(undo(history)),
     redo: () => submit(redo(history)),
     adopt(told) {

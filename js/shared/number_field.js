@@ -64,6 +64,8 @@ export function numberField({
   let shown = value === null ? "" : format(value);
   /** @type {string | null} what was refused and still stands there, its reason under it */
   let refused = null;
+  /** @type {string | null} what was committed and waits for its answer */
+  let sent = null;
 
   const input = h("input", {
     type: "text",
@@ -136,10 +138,15 @@ export function numberField({
       return;
     }
     const text = input.value;
+    if (commitOnBlur && text === sent) {
+      // Enter, and then the field is left: once is meant, and twice would be wrong for "+10%".
+      return;
+    }
     const parsed = read();
     if (parsed === null) {
       return;
     }
+    sent = text;
     try {
       const refusal = await onCommit(parsed);
       if (signal.aborted) {
@@ -156,6 +163,8 @@ export function numberField({
         refused = text;
       }
       return;
+    } finally {
+      sent = null;
     }
     // While the answer was on its way, the panel may have set a newer value or the person may
     // have typed on: neither is overwritten.

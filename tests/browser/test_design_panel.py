@@ -121,6 +121,26 @@ def test_tracks_share_one_history(designer):
     assert values(notebook, "list(designer.tracks)") == ["dropout_rate"]
 
 
+def test_a_number_is_taken_once_even_if_its_field_is_left_before_the_answer(page, designer):
+    notebook, root = designer
+    # The answer waits for whoever observes, as for a training that a new schedule sets off.
+    notebook.evaluate("setattr(designer, 'leave', __import__('threading').Event())")
+    notebook.evaluate("designer.observe(lambda change: designer.leave.wait(60), 'schedule')")
+    field = root.locator(hook("field-peak"))
+    field.fill("peak / 4")
+    field.press("Enter")
+    values(notebook, "designer.peak_value")
+    expect(root.locator(".lrw-code[data-stale]")).to_have_count(1)
+    field.press("Tab")
+    notebook.evaluate("designer.leave.set()")
+    settle(root)
+    expect(field).to_have_value("2.5e-4")
+    assert values(notebook, "designer.peak_value") == 2.5e-4
+    root.locator(hook("undo")).click()
+    expect(field).to_have_value("1e-3")
+    expect(root.locator(hook("undo"))).to_be_disabled()
+
+
 def test_every_export_says_what_it_did(page, designer, tmp_path):
     notebook, root = designer
     told = root.locator(hook("told"))

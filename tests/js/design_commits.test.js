@@ -65,6 +65,22 @@ test("an edit is shown at once, sent, and can be undone", async () => {
   assert.ok(!commits.canUndo() && commits.canRedo());
 });
 
+test("what changes nothing is neither sent nor an undo step", async () => {
+  const { commits, sent } = setUp({ momentum: 0.9 }, { optimizer: "sgd" });
+  assert.equal(await commits.commit(constant(10, 0)), null);
+  assert.equal(await commits.commitAll(structuredClone(commits.state())), null);
+  assert.deepEqual([sent.length, commits.canUndo()], [0, false]);
+
+  // The same again, before Python has answered: as when a field is left after Enter.
+  commits.commit(constant(10, 1));
+  assert.equal(await commits.commit(constant(10, 1)), null);
+  sent[0].accept();
+  await settled();
+  assert.equal(sent.length, 1);
+  commits.undo();
+  assert.equal(level(commits.node()), 0);
+});
+
 test("while one is under way only the newest of the others follows", async () => {
   const { commits, sent } = setUp();
   const answers = [1, 2, 3].map((value) => commits.commit(constant(10, value)));
