@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 START_SECONDS = 120
 END_SECONDS = 60
 
-# Settings that a person would make once: no question about news at the first start.
+# No question about news at the first start; and what a test shows is not saved for the next one,
+# which would open the notebook with outputs of a kernel that is gone.
 SETTINGS = {
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 
