@@ -54,6 +54,9 @@ import { createListeners } from "./listeners.js";
 
 export const BUSY_AFTER_MS = 1000;
 const PROBE_AGAIN_MS = 3000;
+const EDIT = "design.set";
+/** What is made of the design: the edits that were made before come first. */
+const OF_DESIGN = /^(export\.text|find\.(start|use)|schedule\.\w+|train\.(start|step|restart))$/;
 export const GONE = "the kernel is gone: run the cell again to go on";
 
 /**
@@ -74,6 +77,9 @@ export function createClient(model) {
   const page = Math.random().toString(36).slice(2, 10);
   /** @type {Map<string, Waiting>} */
   const waiting = new Map();
+  /** What goes when all edits are answered: of two made in a row the second has yet to be sent.
+   * @type {(() => void)[]} */
+  const held = [];
   /** @type {import("./listeners.js").Listeners<[ClientState]>} */
   const states = createListeners();
   /** @type {import("./listeners.js").Listeners<[Delta]>} */
@@ -90,6 +96,14 @@ export function createClient(model) {
 
   const tell = () => states.tell(state());
 
+  const editing = () => [...waiting.values()].some(({ kind }) => kind === EDIT);
+
+  function letOn() {
+    while (held.length > 0 && !editing()) {
+      held.shift()?.();
+    }
+  }
+
   /** @param {string} id */
   function take(id) {
     const entry = waiting.get(id);
@@ -102,6 +116,7 @@ export function createClient(model) {
 
   /** @param {string} text */
   function rejectAll(text) {
+    held.length = 0;
     for (const id of [...waiting.keys()]) {
       take(id)?.reject(new Error(text));
     }
@@ -133,6 +148,10 @@ export function createClient(model) {
           entry.resolve(message.value);
         } else {
           entry.reject(new Error(String(message.error)));
+        }
+        if (held.length > 0) {
+          // Whoever waits for this answer may send the next edit first.
+          setTimeout(letOn);
         }
         tell();
       }
@@ -175,15 +194,24 @@ export function createClient(model) {
             tell();
           }
         }, BUSY_AFTER_MS);
+        const wait = OF_DESIGN.test(kind) && (held.length > 0 || editing());
         waiting.set(id, { kind, busy: false, timer, resolve, reject });
-        try {
-          model.send({ ...fields, id, kind });
-        } catch {
-          // The comm throws once it is closed: the one sure sign of a kernel that went away.
-          take(id);
-          reject(new Error(GONE));
-          setGone(true);
-          return;
+        const go = () => {
+          try {
+            if (waiting.has(id)) {
+              model.send({ ...fields, id, kind });
+            }
+          } catch {
+            // The comm throws once it is closed: the one sure sign of a kernel that went away.
+            take(id);
+            reject(new Error(GONE));
+            setGone(true);
+          }
+        };
+        if (wait) {
+          held.push(go);
+        } else {
+          go();
         }
         tell();
       });

@@ -199,7 +199,7 @@ class Router:
         self._handlers = handlers
 
     def receive(self, content: Any) -> None:
-        """Take one message from the browser; never raises."""
+        """Take one message from the browser; raises only what interrupts the kernel."""
         try:
             command = parse(content)
         except MalformedMessageError as error:
@@ -217,6 +217,10 @@ class Router:
         except Exception as error:  # noqa: BLE001  (an error reply is how the person learns of it)
             self._refuse(command.id, error)
             return
+        except BaseException as error:
+            # The kernel is interrupted in somebody's observer: the page must not wait for ever.
+            self._refuse(command.id, error)
+            raise
         if isinstance(value, Future):
             value.add_done_callback(lambda future: self._settle(command.id, future))
         else:
@@ -236,7 +240,7 @@ class Router:
     def _refuse(self, id: str | int | None, error: BaseException) -> None:  # noqa: A002
         text = str(error)
         if not isinstance(error, ValueError | TypeError) or not text:
-            text = f"{type(error).__name__}: {text}"
+            text = ": ".join(filter(None, [type(error).__name__, text]))
             _logger.debug("a command failed", exc_info=error)
         if len(text) > _LONGEST_ERROR:
             text = f"{text[:_LONGEST_ERROR]} …"

@@ -38,6 +38,45 @@ test("replies find their requests in any order, foreign ones are let pass", asyn
   assert.equal(await first, 1);
 });
 
+test("what is made of the design waits for the edits that were made before", async () => {
+  const fake = createFakeModel();
+  const client = createClient(fake.model);
+  const kinds = () => fake.sent.map(({ kind }) => kind);
+  // Of two edits the second is sent when the first is answered.
+  const edits = client.request("design.set").then(() => client.request("design.set"));
+  const start = client.request("train.start");
+  client.request("train.pace");
+  client.request("export.text");
+  assert.deepEqual(kinds(), ["design.set", "train.pace"]);
+  assert.ok(client.state().pending.includes("train.start"));
+  fake.reply(fake.sent[0], { ok: true });
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(kinds().slice(2), ["design.set"]);
+  fake.reply(fake.sent[2], { error: "too high" });
+  await assert.rejects(edits);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(kinds().slice(3), ["train.start", "export.text"]);
+  fake.reply(fake.sent[3], { ok: true, value: { step: 0 } });
+  assert.deepEqual(await start, { step: 0 });
+});
+
+test("what waits for an edit is not sent any more when the kernel is gone", async () => {
+  const fake = createFakeModel();
+  const client = createClient(fake.model);
+  const answers = [client.request("design.set"), client.request("train.start")];
+  client.setGone(true);
+  for (const answer of answers) {
+    await assert.rejects(answer, /gone/);
+  }
+  fake.emit("msg:custom", { kind: "reply", id: "another page's", ok: true }, []);
+  const again = client.request("train.start");
+  assert.equal(fake.sent.length, 2);
+  fake.reply(fake.sent[1], { ok: true });
+  await again;
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(fake.sent.length, 2);
+});
+
 test("two pages never use the same id", () => {
   const fake = createFakeModel();
   createClient(fake.model).request("ready");

@@ -260,6 +260,16 @@ def test_what_a_handler_raises_is_the_error():
     assert wire.replies == [{"kind": "reply", "id": 7, "error": "ZeroDivisionError: in the loss"}]
 
 
+def test_a_page_hears_of_an_interrupt_too():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    wire = Wire(train_start=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        wire.send("train.start")
+    assert wire.replies == [{"kind": "reply", "id": 7, "error": "KeyboardInterrupt"}]
+
+
 def test_a_command_without_a_handler_says_what_it_needs():
     wire = Wire()
     wire.send("train.start")
