@@ -3,7 +3,7 @@
  */
 
 import { copyText } from "../shared/clipboard.js";
-import { button, disclosure, uniqueId } from "../shared/controls.js";
+import { button, disclosure, setDisabled, uniqueId } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { onAbort } from "../shared/listeners.js";
 
@@ -137,6 +137,7 @@ export function createCodePane({ isOpen, setOpen, announce, signal }) {
       setAttribute(proof, "data-tone", found.tone);
       setAttribute(proof, "title", code.message || null);
       setAttribute(block, "data-stale", stale ? "true" : null);
+      setDisabled(copy, stale, "The code of what is drawn is on its way");
     },
   };
 }

@@ -135,7 +135,12 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
   let underWay = null;
   /** @type {Request | null} */
   let next = null;
-  /** @type {{seq: number, state: State} | null} what came while an edit was under way, and is not it */
+  /**
+   * What came last while an edit was under way. It may be that edit: if Python then refuses, because
+   * an observer has failed, the design has changed all the same.
+   *
+   * @type {{seq: number, state: State} | null}
+   */
   let foreign = null;
   /** The design that holds the newest edit of the chain that was answered. */
   let answered = -1;
@@ -195,6 +200,13 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       const reply = await send(known ? curves : { ...curves, chain });
       accepted = request.history;
       answered = known ? answered : (reply?.seq ?? answered);
+      if (
+        foreign &&
+        ((reply && foreign.seq < reply.seq) || sameState(foreign.state, accepted.present))
+      ) {
+        // It was so before the edit arrived, or it is the edit.
+        foreign = null;
+      }
       if (foreign?.seq === answered) {
         // The edit itself, in Python's words: defaults are left out, names are written in full.
         const { state } = foreign;
@@ -291,16 +303,14 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
         chosen = nameIn(state, history.present, chosen);
         history = replacePresent(history, state);
         accepted = unchanged ? history : accepted;
-        foreign = null;
+        foreign = underWay && { seq: told.seq, state };
         tell("here");
       } else if (told.seq === answered) {
         accepted = replacePresent(accepted, state);
       } else if (!underWay) {
         takeOver(state);
-      } else if (
-        !sameState(state, underWay.history.present) &&
-        !sameState(state, accepted.present)
-      ) {
+      } else {
+        // Only the newest counts: what was told before is no longer so.
         foreign = { seq: told.seq, state };
       }
     },

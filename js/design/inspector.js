@@ -77,7 +77,7 @@ const groupOf = ({ twin, monotone }) =>
  * @param {(move: (node: ScheduleNode) => ScheduleNode | Refusal) => Promise<string | null>}
  *   host.edit Resolves with the reason if the edit was refused.
  * @param {AbortSignal} host.signal
- * @returns {{element: HTMLElement, update: (node: ScheduleNode, index: number) => void,
+ * @returns {{element: HTMLElement, update: (node: ScheduleNode, index: number, track: string) => void,
  *   focus: (parameter: string | null) => void}}
  */
 export function createInspector({ catalogue, stepsPerEpoch, edit, signal }) {
@@ -339,12 +339,12 @@ export function createInspector({ catalogue, stepsPerEpoch, edit, signal }) {
 
   return {
     element,
-    update(next, chosen) {
+    update(next, chosen, track) {
       node = next;
       const parts = partsOf(node);
       index = Math.min(chosen, parts.length - 1);
       const part = parts[index];
-      const key = [index, ...tree(part).map((each) => nameOf(each.part))].join();
+      const key = [track, index, ...tree(part).map((each) => nameOf(each.part))].join();
       if (key !== built) {
         built = key;
         setText(error, "");

@@ -51,7 +51,7 @@ export function createDesignPanel(context) {
   const design = () => use("_design");
   const stepsPerEpoch = () => design().steps_per_epoch ?? null;
   let selected = Math.max(0, store.get().designSegment ?? partsOf(design().schedule).length - 1);
-  let busy = false;
+  let busy = 0;
   let ghostTimer = 0;
   /** @type {import("./toolbar.js").Tool} */
   let tool = "select";
@@ -270,10 +270,15 @@ export function createDesignPanel(context) {
    * @param {object} fields
    */
   async function request(kind, fields) {
+    let late = false;
+    const onBusy = () => {
+      late = true;
+      showBusy(1);
+    };
     try {
-      return await client.request(kind, fields, { onBusy: () => showBusy(true) });
+      return await client.request(kind, fields, { onBusy });
     } finally {
-      showBusy(false);
+      showBusy(late ? -1 : 0);
     }
   }
 
@@ -317,10 +322,10 @@ export function createDesignPanel(context) {
     }
   }
 
-  /** @param {boolean} now */
-  function showBusy(now) {
-    if (now !== busy && !signal.aborted) {
-      busy = now;
+  /** @param {-1 | 0 | 1} more how many requests more than before are late */
+  function showBusy(more) {
+    busy += more;
+    if (more !== 0 && !signal.aborted) {
       fail(null);
     }
   }
@@ -377,7 +382,7 @@ export function createDesignPanel(context) {
   function showParts(node) {
     selected = Math.min(selected, partsOf(node).length - 1);
     strip.update(node, selected);
-    inspector.update(node, selected);
+    inspector.update(node, selected, commits.active());
     tracks.update();
     toolbar.update({ node, canUndo: commits.canUndo(), canRedo: commits.canRedo() });
   }

@@ -139,8 +139,8 @@ function buildPanel(name, context) {
 }
 
 /**
- * Tabs at the left, the status at the right. One panel alone has no header as long as there is
- * nothing to say.
+ * Tabs at the left, the status at the right. One panel alone has no header as long as the kernel is
+ * there: for a kernel that answers late nothing may move under the hand, and the panel says it.
  *
  * @param {Context} context
  * @param {HTMLElement} list
@@ -164,7 +164,7 @@ function createHeader({ client, use, on, announce, signal }, list) {
     setText(text, status.text);
     setAttribute(chip, "title", status.text);
     chip.dataset.tone = status.tone;
-    header.hidden = list.hidden && status.tone === "idle";
+    header.hidden = list.hidden && status.tone !== "error";
     if (train.notice && train.notice !== noticed) {
       announce(train.notice);
     }

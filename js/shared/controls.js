@@ -45,7 +45,7 @@ export function button(options) {
       signal,
       on: {
         click: ({ detail }) => {
-          if (!isDisabled(element) && !(single && detail === 2)) {
+          if (!isDisabled(element) && !(single && detail > 1)) {
             onClick();
           }
         },

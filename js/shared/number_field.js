@@ -64,8 +64,9 @@ export function numberField({
   let shown = value === null ? "" : format(value);
   /** @type {string | null} what was refused and still stands there, its reason under it */
   let refused = null;
-  /** @type {string | null} what was committed and waits for its answer */
+  /** @type {string | null} what was committed, waits for its answer and stands there as written */
   let sent = null;
+  let commits = 0;
 
   const input = h("input", {
     type: "text",
@@ -147,28 +148,33 @@ export function numberField({
       return;
     }
     sent = text;
+    commits += 1;
+    const own = commits;
+    /** @type {void | string} */
+    let refusal;
     try {
-      const refusal = await onCommit(parsed);
-      if (signal.aborted) {
-        return;
-      }
-      if (typeof refusal === "string") {
-        setError(refusal);
-        refused = text;
-        return;
-      }
+      refusal = await onCommit(parsed);
     } catch (reason) {
-      if (!signal.aborted) {
-        setError(/** @type {Error} */ (reason).message);
-        refused = text;
-      }
+      refusal = /** @type {Error} */ (reason).message;
+    }
+    if (signal.aborted || own !== commits) {
+      // What was committed since has an answer of its own.
       return;
-    } finally {
-      sent = null;
+    }
+    const stands = sent === text && input.value === text;
+    sent = null;
+    if (typeof refusal === "string") {
+      if (input.value === shown) {
+        // What was refused stands there again, with the reason.
+        input.value = text;
+      }
+      setError(refusal);
+      refused = text;
+      return;
     }
     // While the answer was on its way, the panel may have set a newer value or the person may
     // have typed on: neither is overwritten.
-    if (input.value === text) {
+    if (stands) {
       current = parsed;
       shown = format(parsed);
       input.value = shown;
@@ -191,9 +197,11 @@ export function numberField({
       if (next === current && !hasError()) {
         return;
       }
-      const typing = input.value !== shown;
+      // What was committed has been taken up: it is shown as any other value.
+      const typing = input.value !== shown && input.value !== sent;
       current = next;
       if (!typing) {
+        sent = null;
         shown = next === null ? "" : format(next);
         input.value = shown;
       }

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser import clipboard
+from tests.browser.late_line import LateLine
 from tests.browser.test_quickstart import hook, values
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -58,6 +60,13 @@ def write(root, name, text):
     field.press("Enter")
     settle(root)
     return field
+
+
+def write_late(field, text):
+    """Write what Python has yet to hear of."""
+    field.fill(text)
+    field.press("Enter")
+    expect(field).to_have_value(text)
 
 
 def settle(root):
@@ -150,6 +159,52 @@ def test_a_number_is_taken_once_even_if_its_field_is_left_before_the_answer(desi
     root.locator(hook("undo")).click()
     expect(field).to_have_value("1e-3")
     expect(root.locator(hook("undo"))).to_be_disabled()
+
+
+def test_while_an_answer_is_late_nothing_moves_and_fields_show_what_is_designed(page, designer):
+    notebook, root = designer
+    line = LateLine(page, "design.set")
+    field, undo = root.locator(hook("field-peak")), root.locator(hook("undo"))
+    field.fill("peak / 4")
+    field.press("Enter")
+    expect(field).to_have_value("2.5e-4")
+    # That the kernel lets one wait is said where nothing moves for it.
+    place = root.locator(hook("design-canvas")).bounding_box()
+    expect(root.locator(".lrw-design-curve")).to_contain_text("the kernel is busy")
+    assert root.locator(hook("design-canvas")).bounding_box() == place
+    undo.click()
+    expect(field).to_have_value("1e-3")
+    line.let_on()
+    # One edit is under way at a time: the undo goes when the edit is answered.
+    line.await_commands(1)
+    expect(field).to_have_value("1e-3")
+    line.open()
+    settle(root)
+    expect(field).to_have_value("1e-3")
+    expect(undo).to_be_disabled()
+    assert values(notebook, "designer.peak_value") == 1e-3
+
+    # What was written, taken back and written again is written again.
+    line = LateLine(page, "design.set")
+    write_late(field, "3e-3")
+    undo.click()
+    expect(field).to_have_value("1e-3")
+    write_late(field, "3e-3")
+    line.open()
+    settle(root)
+    assert values(notebook, "designer.peak_value") == 3e-3
+
+    # What is copied is the code of what is drawn, and nothing else.
+    clipboard.empty(page)
+    line = LateLine(page, "design.set")
+    write_late(field, "2e-3")
+    expect(root.locator(hook("code-copy"))).to_be_disabled()
+    line.open()
+    settle(root)
+    root.locator(hook("code-copy")).click()
+    copied = clipboard.read(page)
+    assert copied.strip() == root.locator(hook("code-text")).inner_text().strip()
+    assert "0.002" in copied
 
 
 def test_every_export_says_what_it_did(page, designer, tmp_path):

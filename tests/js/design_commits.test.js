@@ -184,6 +184,44 @@ test("Python's own change during an edit counts once the edit is answered", asyn
   assert.equal(level(commits.node()), 7);
 });
 
+test("what Python makes of an edit is shown, even if that is to take it back", async () => {
+  const { commits, sent } = setUp();
+  const answer = commits.commit(constant(10, 1));
+  // Somebody who observes it sets the schedule that was there before.
+  commits.adopt(design(2, 1));
+  commits.adopt(design(3, 0));
+  sent[0].accept(3);
+  await answer;
+  assert.equal(level(commits.node()), 0);
+  commits.undo();
+  assert.equal(level(commits.node()), 1);
+});
+
+test("Python's own change that the edits have gone over is never shown", async () => {
+  const { commits, sent } = setUp();
+  commits.commit(constant(10, 1));
+  const newer = commits.commit(constant(10, 2));
+  commits.adopt(design(2, 7));
+  commits.adopt(design(3, 1));
+  sent[0].accept(3);
+  await settled();
+  sent[1].refuse("too high");
+  assert.equal(await newer, "too high");
+  assert.equal(level(commits.node()), 1);
+});
+
+test("an echo behind its reply is not taken for Python's own change", async () => {
+  const { commits, sent } = setUp();
+  const first = commits.commit(constant(10, 1));
+  sent[0].accept(2);
+  await first;
+  const second = commits.commit(constant(10, 2));
+  commits.adopt(design(2, 1));
+  sent[1].accept(3);
+  await second;
+  assert.equal(level(commits.node()), 2);
+});
+
 test("an old design is not taken for a new one", () => {
   const { commits } = setUp();
   commits.adopt(design(1, 9));
@@ -367,4 +405,31 @@ test("the active track is followed through an exchange of names, Python's words 
   assert.equal(commits.active(), "whole/a.x");
   commits.undo();
   assert.equal(commits.active(), "a_2.x");
+});
+
+test("an edit that Python took although it says no is shown: an observer has failed", async () => {
+  const { commits, sent } = setUp();
+  const answer = commits.commit(constant(10, 1));
+  commits.adopt(design(2, 1));
+  sent[0].refuse("division by zero");
+  assert.equal(await answer, "division by zero");
+  assert.equal(level(commits.node()), 1);
+  commits.undo();
+  assert.equal(level(commits.node()), 0);
+});
+
+test("an edit that Python confirms does not come back over a newer one", async () => {
+  const { commits, sent } = setUp();
+  commits.commit(constant(10, 1));
+  const newer = commits.commit(constant(10, 2));
+  commits.adopt(design(2, 1));
+  sent[0].accept(2);
+  await settled();
+  assert.equal(level(commits.node()), 2);
+  sent[1].accept(3);
+  await newer;
+  assert.equal(level(commits.node()), 2);
+  commits.adopt(design(3, 2));
+  commits.undo();
+  assert.equal(level(commits.node()), 1);
 });
