@@ -37,7 +37,8 @@ export function createFindPanel(context) {
   let find = readFind(use("_find"));
   let probes = readProbes(use("_probes"));
   let wasRunning = find.state === "running";
-  /** What the person asked for last and has no answer yet. @type {string | null} */
+  /** What the person asked for last and has no answer yet, with the words for it.
+   * @type {{kind: string, words: string, busy: boolean} | null} */
   let pending = null;
   let failed = false;
 
@@ -137,12 +138,13 @@ export function createFindPanel(context) {
    */
   async function send(kind, fields, waiting) {
     failed = false;
-    pending = waiting;
+    const own = { kind, words: waiting, busy: false };
+    pending = own;
     update();
     try {
       await client.request(kind, fields, {
         onBusy: () => {
-          pending = BUSY_TEXT;
+          own.busy = true;
           update();
         },
       });
@@ -151,7 +153,7 @@ export function createFindPanel(context) {
       showError(reason instanceof Error ? reason.message : String(reason));
       return false;
     } finally {
-      pending = null;
+      pending = pending === own ? null : pending;
       if (!signal.aborted) {
         update();
       }
@@ -202,7 +204,10 @@ export function createFindPanel(context) {
     const fields = here ? { learning_rate: rate, from: "here" } : { learning_rate: rate };
     const waiting = here ? "scaling the rest of the run…" : "rescaling the schedule…";
     if (await send("find.use", fields, waiting)) {
-      context.show(here ? "train" : "design");
+      if (element.offsetParent) {
+        // Whoever has gone elsewhere meanwhile is not called away.
+        context.show(here ? "train" : "design");
+      }
       announce(
         here
           ? `What is left of the run's curve was scaled to ${formatRate(rate)}, from ${source}.`
@@ -254,6 +259,10 @@ export function createFindPanel(context) {
   function update() {
     const train = readTrain(use("_train"));
     const gone = client.state().gone;
+    if (pending?.kind === "find.start" && find.state === "running") {
+      // That it runs is the answer, and Stop must not wait for another.
+      pending = null;
+    }
     placeButtons(train);
     const training = ["running", "compiling"].includes(train.state);
     const waits = gone ? "The kernel is gone" : "Waiting for the kernel";
@@ -262,7 +271,7 @@ export function createFindPanel(context) {
       pending !== null || gone || training,
       training && !gone ? "Pause or stop the training run first" : waits,
     );
-    const stopping = find.stopping || pending === STOPPING;
+    const stopping = find.stopping || pending?.words === STOPPING;
     setLabel(stop, stopping ? "Stopping…" : "Stop");
     setDisabled(stop, stopping || pending !== null || gone, waits);
     const running = find.state === "running";
@@ -278,7 +287,11 @@ export function createFindPanel(context) {
       note.say(
         gone
           ? sentence(`${GONE}.`)
-          : (!find.stopping && pending) || noteOf(find, train.state, come),
+          : find.stopping || !pending
+            ? noteOf(find, train.state, come)
+            : pending.busy
+              ? BUSY_TEXT
+              : pending.words,
       );
     }
     settings.allowValidation(find.validation);

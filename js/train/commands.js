@@ -30,7 +30,21 @@ export function createSend({ client, announce, use }, signal) {
   /** The newest command of each note: an older one's answer must not wipe its words away.
    * @type {Map<Note, number>} */
   const newest = new Map();
+  /** How many commands of a control wait. @type {Map<Element, number>} */
+  const waits = new Map();
   let count = 0;
+
+  /**
+   * @param {Element | null} control
+   * @param {1 | -1} by
+   */
+  function mark(control, by) {
+    if (control) {
+      const left = (waits.get(control) ?? 0) + by;
+      waits.set(control, left);
+      setAttribute(control, "aria-busy", left > 0 ? "true" : null);
+    }
+  }
 
   /** @type {Send} */
   const send = async (kind, fields, { waiting, note, control = null }) => {
@@ -39,9 +53,7 @@ export function createSend({ client, announce, use }, signal) {
     newest.set(note, own);
     const current = () => !signal.aborted && newest.get(note) === own;
     note.say(waiting);
-    if (control) {
-      setAttribute(control, "aria-busy", "true");
-    }
+    mark(control, 1);
     try {
       const value = await client.request(kind, fields, {
         onBusy: () => {
@@ -63,9 +75,7 @@ export function createSend({ client, announce, use }, signal) {
       }
       return null;
     } finally {
-      if (control) {
-        setAttribute(control, "aria-busy", null);
-      }
+      mark(control, -1);
     }
   };
 

@@ -15,7 +15,7 @@ import { clear, h, setAttribute, setText, UNSEEN } from "../shared/dom.js";
 import { formatLoss, formatSteps, formatTick } from "../shared/format.js";
 import { createPlot } from "../shared/plot.js";
 import { parseCandidates, USUAL } from "./fan_rates.js";
-import { gate, whyFixed, whyOff } from "./gates.js";
+import { gate, isWaiting, whyFixed, whyOff } from "./gates.js";
 import { paintBranches, paintNames } from "./loss_marks.js";
 import { metricRange } from "./range.js";
 import { parseWhole, usualStretch } from "./step_field.js";
@@ -171,7 +171,7 @@ export function createFan({ send, train, swatch, branches, theme, signal }) {
   async function begin() {
     const text = rates.read();
     const length = steps.read();
-    if (text === null || length === null || isDisabled(start)) {
+    if (text === null || length === null || isDisabled(start) || isWaiting(start)) {
       return;
     }
     const wanted = parseCandidates(String(text));
@@ -199,6 +199,7 @@ export function createFan({ send, train, swatch, branches, theme, signal }) {
         title: "The run goes on from here with this rate",
         signal,
         onClick: () =>
+          isWaiting(take) ||
           send("train.fan_take", { index }, { waiting: `taking ${label}…`, note, control: take }),
       });
       const row = h(

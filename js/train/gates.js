@@ -73,6 +73,13 @@ export function whyBound(train, reachable) {
 }
 
 /**
+ * Whether a control waits for an answer.
+ *
+ * @param {HTMLElement} control
+ */
+export const isWaiting = (control) => control.getAttribute("aria-busy") !== null;
+
+/**
  * Turn a control off, with the reason as its tooltip, or on. One that waits for an answer is left
  * as it is.
  *
@@ -80,7 +87,7 @@ export function whyBound(train, reachable) {
  * @param {string | null} why
  */
 export function gate(control, why) {
-  if (control.getAttribute("aria-busy") === null) {
+  if (!isWaiting(control)) {
     setDisabled(control, why !== null, why ?? undefined);
   }
 }

@@ -66,6 +66,9 @@ export function createMoment({ send, train, announce, signal }) {
   const note = createNote();
   const route = h("p", { class: "lrw-note lrw-note-line" });
   let at = 0;
+  let opened = 0;
+  /** The order that waits for its answer. */
+  let pending = "";
   const field = numberField({
     label: "step",
     value: 0,
@@ -117,13 +120,20 @@ export function createMoment({ send, train, announce, signal }) {
    */
   async function go(kind, control, waiting, done) {
     const step = field.read();
-    if (step === null) {
+    const order = `${kind} ${step}`;
+    // A second click is none: it would make two forks.
+    if (step === null || order === pending) {
       return;
     }
+    pending = order;
+    const own = opened;
     const answer = await send(kind, { step }, { waiting, note, control });
+    pending = pending === order ? "" : pending;
     if (answer !== null && !signal.aborted) {
       announce(`${done} ${step}.`);
-      element.hidePopover();
+      if (own === opened) {
+        element.hidePopover();
+      }
     }
   }
 
@@ -134,6 +144,7 @@ export function createMoment({ send, train, announce, signal }) {
       element.style.setProperty("--lrw-left", `${left ?? box.left}px`);
       element.style.setProperty("--lrw-top", `${box.bottom}px`);
       at = step;
+      opened += 1;
       field.reset(step);
       note.say("");
       show();

@@ -193,7 +193,16 @@ export function createMoreMoves(options) {
     },
     /** @returns {{at?: number}} */
     atWanted: () => planned(wantedAt().value),
-    clearAt: () => at.reset(null),
+    /** @returns {() => void} writes the step again, unless another stands there by now */
+    takeAt() {
+      const text = at.input.value;
+      at.reset(null);
+      return () => {
+        if (at.input.value === "") {
+          at.input.value = text;
+        }
+      };
+    },
     restText() {
       const { value } = wantedAt();
       return value ? `The next move is planned for step ${formatSteps(value)}.` : "";

@@ -76,10 +76,11 @@ export function createMoves({ send, train, preview, store, swatch, branches, the
     if (isDisabled(control) || at === null) {
       return null;
     }
+    // One planned move must not make the next a planned one too, not even before its answer.
+    const putBack = more.takeAt();
     const answer = await send(kind, { ...fields, ...at }, { waiting, note, control });
-    if (answer !== null) {
-      // One planned move must not make the next a planned one too.
-      more.clearAt();
+    if (answer === null) {
+      putBack();
     }
     return answer;
   };
@@ -138,8 +139,9 @@ export function createMoves({ send, train, preview, store, swatch, branches, the
   async function holdRate() {
     const value = rate.read();
     if (value !== null) {
+      const text = rate.input.value;
       const answer = await move("train.set", { value }, `holding ${formatRate(value)}…`, hold);
-      if (answer !== null) {
+      if (answer !== null && rate.input.value === text) {
         // What is in force stands above; here it would be an order for the next time.
         rate.reset(null);
       }

@@ -8,9 +8,10 @@ import { h, setText } from "../shared/dom.js";
 import { formatRate } from "../shared/format.js";
 import { plotTitle } from "../shared/plot.js";
 import { decimate, gather } from "../shared/series.js";
+import { createBend } from "./bend.js";
 import { lookOf } from "./branches.js";
 import { createFlags } from "./flags.js";
-import { hasRun, isOver } from "./gates.js";
+import { hasRun, isOver, isWaiting } from "./gates.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
 /** @typedef {import("../schedule/nodes.js").ScheduleNode} ScheduleNode */
@@ -29,7 +30,7 @@ const HINT = "Drag the curve ahead of the run: it follows from the next step on.
  * @returns {{element: HTMLElement, update: (train: Train, extent: number) => void}}
  */
 export function createRates(
-  { catalogue, run, store, announce },
+  { catalogue, run, store, announce, use },
   { send, train, cross, branches, preview, signal },
 ) {
   const note = createNote();
@@ -65,11 +66,12 @@ export function createRates(
   /** @type {import("../design/track_lines.js").Line[]} */
   let lines = [];
   let end = 1;
-  let commits = 0;
+  const bend = createBend(() => use("_train"));
+  let bent = false;
 
   const canvas = createScheduleCanvas({
     catalogue,
-    getNode: () => planOf(train()),
+    getNode: shownPlan,
     onCommit: commit,
     onRefused: (rule) => (rule === null ? note.say("") : note.fail(rule)),
     lockedBefore: () => lockedBefore(train(), lastStep()),
@@ -97,18 +99,24 @@ export function createRates(
     return store.get().rateScale === "log" ? "log" : "linear";
   }
 
+  /** @returns {ScheduleNode} */
+  function shownPlan() {
+    const now = train();
+    return bend.node(now.address) ?? planOf(now);
+  }
+
   /** @param {ScheduleNode} node */
   async function commit(node) {
-    commits += 1;
-    const own = commits;
     // Before the first run the plan is the design itself.
     const kind = hasRun(train()) ? "train.plan" : "schedule.set";
     const { address } = train();
     const fields = hasRun(train()) && address ? { schedule: node, address } : { schedule: node };
+    const answered = bend.hold(node, address);
     const answer = await send(kind, fields, { waiting: "bending the curve…", note });
-    if (answer === null && own === commits && !signal.aborted) {
+    const newest = answered(answer !== null);
+    if (answer === null && newest && !signal.aborted) {
       // Refused: the curve shows again what the run will really do.
-      canvas.setNode(planOf(train()));
+      canvas.setNode(shownPlan());
     } else if (answer !== null) {
       announce("The curve has changed.");
     }
@@ -157,6 +165,12 @@ export function createRates(
         look: `lrw-branch ${lookOf(slot).name}`,
       })),
     );
+    const stillBent = bend.node(now.address) !== null;
+    if (bent && !stillBent && !canvas.editing.active()) {
+      // The same curve in Python's words: it may have samples that only Python can draw.
+      canvas.setNode(planOf(now));
+    }
+    bent = stillBent;
     canvas.update();
     flags.update(now.edits, extent);
   }
@@ -172,7 +186,7 @@ export function createRates(
       addresses.map((each) => ({ value: each.address, label: nameOf(each, addresses) })),
     );
     watch.select.disabled = now.off !== null || !hasRun(now);
-    if (address !== null && watch.select.getAttribute("aria-busy") === null) {
+    if (address !== null && !isWaiting(watch.select)) {
       watch.set(address);
     }
   }

@@ -6,7 +6,7 @@ import { button, createNote, select, setDisabled, setLabel } from "../shared/con
 import { h } from "../shared/dom.js";
 import { formatSteps, sentence } from "../shared/format.js";
 import { pendingText } from "../shared/status.js";
-import { isOver, whyOff } from "./gates.js";
+import { isOver, isWaiting, whyOff } from "./gates.js";
 import { stepField } from "./step_field.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
@@ -20,6 +20,9 @@ const ICONS = {
 };
 
 const PACES = [null, 200, 50, 10];
+
+/** What the one button that starts and pauses can send. */
+const MAIN = ["train.start", "train.pause", "train.resume"];
 
 /**
  * What the one button that starts and pauses does in a state.
@@ -51,7 +54,7 @@ const paceLabel = (pace) => (pace === null ? "max" : `${formatSteps(pace)} steps
  */
 export function createTransport({ send, train, signal }) {
   const note = createNote();
-  /** The transport command that waits for its answer. @type {string | null} */
+  /** The transport command that waits for its answer. @type {{kind: string} | null} */
   let pending = null;
   let reachable = true;
 
@@ -102,7 +105,7 @@ export function createTransport({ send, train, signal }) {
         "train.pace",
         { steps_per_second: value === "" ? null : Number(value) },
         { waiting: "changing the pace…", note, control: pace.select },
-      ).then(() => showPace(train())),
+      ).then(() => isWaiting(pace.select) || showPace(train())),
   });
   pace.select.title = "Slows the run down so that a hand can steer it; the numbers stay the same";
 
@@ -116,16 +119,31 @@ export function createTransport({ send, train, signal }) {
    * @param {object} [fields]
    */
   async function command(kind, fields = {}) {
-    if (pending !== null || !reachable) {
+    if (awaited(train()) !== null || !reachable) {
       return;
     }
-    pending = kind;
+    const own = { kind };
+    pending = own;
     update(train(), reachable);
     await send(kind, fields, { waiting: pendingText([kind]) ?? "", note });
-    pending = null;
+    pending = pending === own ? null : pending;
     if (!signal.aborted) {
       update(train(), reachable);
     }
+  }
+
+  /**
+   * What is waited for: nothing more once the run itself shows what was wanted, even if the answer
+   * comes later.
+   *
+   * @param {Train} now
+   * @returns {string | null}
+   */
+  function awaited({ state }) {
+    if (pending && MAIN.includes(pending.kind) && mainAction(state).kind !== pending.kind) {
+      pending = null;
+    }
+    return pending?.kind ?? null;
   }
 
   function toggle() {
@@ -151,7 +169,8 @@ export function createTransport({ send, train, signal }) {
     const { state } = now;
     const action = mainAction(state);
     const over = isOver(state);
-    const waiting = pending !== null;
+    const wanted = awaited(now);
+    const waiting = wanted !== null;
     const off = whyOff(now, reachable);
     const blocked = waiting || !reachable || now.off !== null;
     const why =
@@ -160,8 +179,7 @@ export function createTransport({ send, train, signal }) {
         ? "This run is over: Restart begins again from the start"
         : "Not while it trains: pause first");
     // The others have buttons of their own.
-    const own = pending !== null && /\.(start|pause|resume)/.test(pending);
-    const said = own && pendingText([pending ?? ""]);
+    const said = wanted !== null && MAIN.includes(wanted) && pendingText([wanted]);
     setLabel(main, said ? sentence(said) : action.label, ICONS[action.icon]);
     main.dataset.lrw = action.kind.replace(".", "-");
     setDisabled(main, blocked || !action.possible, why);
@@ -181,7 +199,7 @@ export function createTransport({ send, train, signal }) {
       canRestart ? why : (off ?? "Nothing to restart yet"),
     );
     pace.select.disabled = !reachable || now.off !== null || over;
-    if (pace.select.getAttribute("aria-busy") === null) {
+    if (!isWaiting(pace.select)) {
       showPace(now);
     }
   }

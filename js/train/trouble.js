@@ -5,7 +5,7 @@
 import { button, createNote, setLabel } from "../shared/controls.js";
 import { h, setAttribute, setText } from "../shared/dom.js";
 import { formatSteps, sentence } from "../shared/format.js";
-import { gate, whyBound, whyOff } from "./gates.js";
+import { gate, isWaiting, whyBound, whyOff } from "./gates.js";
 import { reasonText } from "./moment.js";
 
 /** @typedef {ReturnType<typeof import("../shared/traits.js").readTrain>} Train */
@@ -163,7 +163,7 @@ export function createTrouble({ send, train, signal }) {
       for (const [i, control] of back.entries()) {
         const way = ways[i];
         control.hidden = way === undefined;
-        if (way && control.getAttribute("aria-busy") === null) {
+        if (way && !isWaiting(control)) {
           setLabel(control, `Rewind to ${formatSteps(way.step)}${i ? ", the best" : ""}`);
           gate(control, bound);
           if (bound === null) {

@@ -154,6 +154,8 @@ def test_a_rate_is_found_and_used(page, notebook, axe):
     expect(plot).to_have_attribute("aria-label", SWEPT, timeout=FOUND)
     stop.click()
     expect(status).to_have_text("stopping…")
+    # The page says that at once, and this when the kernel has heard of it.
+    expect(root.locator(".lrw-find")).to_contain_text("Stopping as soon as", timeout=SOON)
     sweeps.open()
     expect(root.locator(".lrw-find")).to_contain_text("Stopped before the end.", timeout=FOUND)
     points = re.search(r"(\d+) points", plot.get_attribute("aria-label"))
@@ -276,6 +278,7 @@ def test_a_rate_is_found_and_used_by_keyboard_alone(page, notebook):
     expect(plot).to_have_attribute("aria-label", SWEPT, timeout=FOUND)
     press("Enter")
     expect(stop).to_have_text("Stopping…", timeout=SOON)
+    expect(root.locator(".lrw-find")).to_contain_text("Stopping as soon as", timeout=SOON)
     sweeps.open()
     expect(root.locator(".lrw-find")).to_contain_text("Stopped before the end.", timeout=FOUND)
     expect(start).to_be_focused()

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import clipboard
+from tests.browser.late_line import LateLine
 from tests.browser.test_quickstart import SECOND, drag, hook, values
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -173,6 +174,53 @@ def test_a_run_is_bent_broken_rolled_back_forked_fanned_out_and_repeated(page, r
     assert len(losses) == STEPS
     assert losses[-1] == values(notebook, f"float({LOSS}[-1])")
     assert losses == values(notebook, f"{LOSS}.tolist()")
+
+
+def test_moves_that_follow_each_other_before_an_answer_do_what_they_show(page, run):
+    notebook, root = run
+    journal = root.locator(hook("journal"))
+    root.locator(hook("train-pause")).click()
+    expect(root.locator(hook("status"))).to_contain_text("paused", timeout=SOON)
+
+    # The curve is bent, and bent on: what Python tells of the first does not take back the second.
+    line = LateLine(page, "train.plan")
+    end = root.locator(f'{hook("rate-plot")} [role="slider"]').last
+    before = end.get_attribute("aria-valuetext")
+    drag(page, end, 0, -30)
+    line.await_commands(1)
+    first = end.get_attribute("aria-valuetext")
+    drag(page, end, 0, -30)
+    line.await_commands(2)
+    second = end.get_attribute("aria-valuetext")
+    assert len({before, first, second}) == 3
+    line.let_on()
+    expect(journal).to_contain_text("Journal (2)", timeout=SOON)
+    assert end.get_attribute("aria-valuetext") == second
+    line.open()
+    expect(journal).to_contain_text("Journal (3)", timeout=SOON)
+    expect(end).to_have_attribute("aria-valuetext", second)
+    drawn = float(re.search(r"rate ([\d.e-]+)", second)[1])
+    assert values(notebook, f"widget.trainer.plan()({STEPS} - 1)") == pytest.approx(drawn, rel=0.02)
+
+    # One move is planned for later; the next, before the answer, is for now.
+    root.locator(hook("more")).click()
+    line = LateLine(page, "train.scale")
+    at = root.locator(hook("field-at"))
+    at.fill("20000")
+    root.locator(hook("quick-0.5")).click()
+    expect(at).to_have_value("")
+    root.locator(hook("quick-0.8")).click()
+    line.await_commands(2)
+    line.open()
+    # Both of them, and what is planned stands there twice.
+    expect(journal).to_contain_text("Journal (6)", timeout=SOON)
+    assert values(notebook, "[step for _, step, _ in widget.trainer.scheduled]") == [20_000]
+
+    # What the run shows is answer enough: no button waits for a reply that comes late.
+    notebook.evaluate("setattr(widget._router, '_send', lambda message: None)")
+    for done, then in (("train-resume", "train-pause"), ("train-pause", "train-resume")):
+        root.locator(hook(done)).click()
+        expect(root.locator(hook(then))).to_be_enabled(timeout=SOON)
 
 
 FAILING = """
