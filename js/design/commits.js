@@ -200,11 +200,8 @@ export function createCommits({ design, active = LEARNING_RATE, send, show }) {
       const reply = await send(known ? curves : { ...curves, chain });
       accepted = request.history;
       answered = known ? answered : (reply?.seq ?? answered);
-      if (
-        foreign &&
-        ((reply && foreign.seq < reply.seq) || sameState(foreign.state, accepted.present))
-      ) {
-        // It was so before the edit arrived, or it is the edit.
+      if (foreign && reply && foreign.seq < reply.seq) {
+        // It was so before the edit arrived.
         foreign = null;
       }
       if (foreign?.seq === answered) {

@@ -278,7 +278,9 @@ export function createDesignPanel(context) {
     try {
       return await client.request(kind, fields, { onBusy });
     } finally {
-      showBusy(late ? -1 : 0);
+      if (late) {
+        showBusy(-1);
+      }
     }
   }
 
@@ -322,10 +324,10 @@ export function createDesignPanel(context) {
     }
   }
 
-  /** @param {-1 | 0 | 1} more how many requests more than before are late */
+  /** @param {-1 | 1} more how many requests more than before are late */
   function showBusy(more) {
     busy += more;
-    if (more !== 0 && !signal.aborted) {
+    if (!signal.aborted) {
       fail(null);
     }
   }

@@ -20,18 +20,6 @@ import lrwidget as lrw
 designer = lrw.ScheduleDesigner()
 designer
 """
-# Which thread has the edit is the kernel's business: what is asked of it may have to wait as well.
-SLOW_OBSERVER = """
-import os, time
-
-def wait(change):
-    for _ in range(600):
-        if os.path.exists(leave):
-            return
-        time.sleep(0.1)
-
-designer.observe(wait, "schedule")
-"""
 FOCUS = "() => document.activeElement.dataset.lrw"
 
 
@@ -142,17 +130,15 @@ def test_tracks_share_one_history(designer):
     assert values(notebook, "list(designer.tracks)") == ["dropout_rate"]
 
 
-def test_a_number_is_taken_once_even_if_its_field_is_left_before_the_answer(designer, tmp_path):
+def test_a_number_is_taken_once_even_if_its_field_is_left_before_the_answer(page, designer):
     notebook, root = designer
-    # The answer waits for whoever observes, as for a training that a new schedule sets off.
-    leave = tmp_path / "leave"
-    notebook.evaluate(f"exec({SLOW_OBSERVER!r}, {{'designer': designer, 'leave': {str(leave)!r}}})")
+    line = LateLine(page, "design.set")
     field = root.locator(hook("field-peak"))
     field.fill("peak / 4")
     field.press("Enter")
-    expect(root.locator(".lrw-code[data-stale]")).to_have_count(1)
+    line.await_commands(1)
     field.press("Tab")
-    leave.touch()
+    line.open()
     settle(root)
     expect(field).to_have_value("2.5e-4")
     assert values(notebook, "designer.peak_value") == 2.5e-4
